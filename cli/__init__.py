@@ -1,0 +1,1 @@
+"""The `telltale` command: one file a command; composes processes."""

@@ -1,0 +1,1 @@
+"""Pure decisions: facts in, findings out. No I/O, no clock, no randomness."""

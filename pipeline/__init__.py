@@ -1,0 +1,1 @@
+"""The stream: receiver, log, normalize, sessions, detection, and the same without servers (replay)."""

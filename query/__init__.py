@@ -1,0 +1,1 @@
+"""What agents and people read: one set of functions behind the HTTP API and the CLI."""

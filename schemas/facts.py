@@ -1,0 +1,181 @@
+"""The facts that detectors live on: tool calls, model calls, markers, links and slices.
+
+A fact is a flat NamedTuple, so that many become columns by `zip(*facts)`, and one travels as a JSON array.
+The ClickHouse column of a field is its name in PascalCase (`session_id` -> `SessionId`).
+Times are nanoseconds since 1970 (event time); unknown numbers are -1, an unknown cost or temperature is NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+Strength = Literal["full", "truncated", "size", "name"]
+"""How much of a call's arguments or result its signature knows, strongest first."""
+
+STRENGTHS: Final[tuple[Strength, ...]] = ("full", "truncated", "size", "name")
+
+Outcome = Literal["ok", "error", "denied", "unset"]
+"""How a call ended; `denied`: a person or a policy refused it; `unset`: the producer does not say."""
+
+
+class ToolCall(NamedTuple):
+    """One tool call of an agent."""
+
+    session_id: str
+    """`gen_ai.conversation.id`, or what the dialect calls it; "" where the record itself does not name it."""
+    turn_id: str
+    """What follows one user prompt: `prompt.id`, the `invoke_agent` span, ... or ""."""
+    agent_name: str
+    """The agent or subagent within the session; "" is the main one."""
+    round_id: str
+    """Calls that one model turn asked for together share it; "" = not known."""
+    call_id: str
+    """`gen_ai.tool.call.id`, `tool_use_id`, `call_id`; "" where none is sent."""
+    tool_name: str
+    arguments_signature: str
+    """Hex hash over what is known of the arguments ("" at strength `name`). Taken before redaction."""
+    arguments_strength: str
+    result_signature: str
+    """Hex hash over what is known of the result, or of the error's text when the outcome is `error`."""
+    result_strength: str
+    arguments: str
+    """Arguments as text for people, redacted, at most 4,096 characters."""
+    result: str
+    """Result or error as text for people, redacted, at most 4,096 characters."""
+    outcome: str
+    error_type: str
+    start_time_unix_nano: int
+    duration_ns: int
+    """-1 = not known."""
+    dialect: str
+    signal: str
+    """`span` or `log`."""
+    service_name: str
+    service_version: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    prompt_name: str
+    prompt_version: str
+    event_sequence: int
+    """The producer's own counter (`event.sequence`, `tool_result_seq`), -1 = none."""
+
+
+class ModelCall(NamedTuple):
+    """One request to a model and its answer."""
+
+    session_id: str
+    turn_id: str
+    agent_name: str
+    round_id: str
+    call_id: str
+    """`gen_ai.response.id`, `request_id`, or ""."""
+    provider_name: str
+    request_model: str
+    response_model: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_creation_tokens: int
+    cost_usd: float
+    """As the producer sent it; NaN = it did not."""
+    temperature: float
+    finish_reasons: tuple[str, ...]
+    outcome: str
+    error_type: str
+    start_time_unix_nano: int
+    duration_ns: int
+    dialect: str
+    signal: str
+    service_name: str
+    service_version: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    prompt_name: str
+    prompt_version: str
+    event_sequence: int
+
+
+MarkerKind = Literal["prompt", "end", "verdict"]
+
+
+class Marker(NamedTuple):
+    """A moment in a session that is no call: a user prompt, its end, or the agent's own verdict of a loop."""
+
+    session_id: str
+    turn_id: str
+    agent_name: str
+    kind: str
+    """`prompt`, `end` or `verdict`."""
+    detail: str
+    """Of a verdict: what kind of loop the agent says it is in; otherwise ""."""
+    count: int
+    """Of a verdict: the agent's own count (Gemini CLI: 1 = recovery, 2 = session ended); otherwise -1."""
+    start_time_unix_nano: int
+    dialect: str
+    signal: str
+    service_name: str
+    service_version: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    event_sequence: int
+
+
+class Link(NamedTuple):
+    """A span of an agent's trace: who its parent is and, where it says so, whose session it belongs to."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    session_id: str
+    """"" where the span does not say."""
+    agent_name: str
+    turn_id: str
+    start_time_unix_nano: int
+
+
+SessionFact = ToolCall | ModelCall | Marker
+
+
+class Exemplar(NamedTuple):
+    """One observation that stands for many."""
+
+    trace_id: str
+    span_id: str
+    start_time_unix_nano: int
+    duration_ns: int
+    outcome: str
+
+
+class Slice(NamedTuple):
+    """A series' partial aggregate for one minute from one batch. Slices of a minute merge by addition."""
+
+    service_name: str
+    operation: str
+    """`execute_tool`, `chat`, or a span's name where the span is not an agent's."""
+    name: str
+    """Tool or model; "" for other spans."""
+    service_version: str
+    minute_unix_s: int
+    """Start of the minute, seconds since 1970."""
+    count: int
+    """All observations, errors included, denied calls apart."""
+    errors: int
+    duration_sum_ns: int
+    histogram: dict[int, int]
+    """Bucket of `schemas.histogram` -> observations that did not fail and whose duration is known."""
+    error_types: dict[str, int]
+    """`error.type` -> errors, at most 8 kinds and `other`."""
+    sessions: int
+    """Distinct sessions (or traces) in this batch: a floor, they cannot be added up exactly."""
+    tokens: int
+    cost_usd: float
+    exemplars: tuple[Exemplar, ...]
+    """At most 3 slowest and 3 failed."""
+
+    @property
+    def series(self) -> tuple[str, str, str]:
+        """What a series is: service, operation, tool or model. The version stands beside it."""
+        return (self.service_name, self.operation, self.name)

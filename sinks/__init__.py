@@ -1,0 +1,1 @@
+"""Edges that write: ClickHouse and Prometheus."""
