@@ -174,6 +174,9 @@ class Slice(NamedTuple):
     cost_usd: float
     exemplars: tuple[Exemplar, ...]
     """At most 3 slowest and 3 failed."""
+    session_hashes: tuple[int, ...] = ()
+    """The 8 smallest 32-bit hashes of this batch's sessions (or traces): of several slices, the 8 smallest of all.
+    So distinct sessions can be counted, up to 8, however a minute was cut into batches. () = not known."""
 
     @property
     def series(self) -> tuple[str, str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -89,6 +90,15 @@ class Finding:
     """Why this revision came: `opened`, `repeated`, `escalated`, `quiet`, `moved on`, `recovered`, ..."""
     agent_name: str = ""
 
+    @property
+    def precedence(self) -> int:
+        """Of two tellings of one `id` the larger holds.
+
+        A telling under the session found replaces every one under the trace id that stood in for it.
+        """
+        provisional = bool(self.evidence) and self.session_id == self.evidence[0].trace_id
+        return self.revision if provisional else (1 << 32) + self.revision
+
     def as_json(self) -> dict[str, Any]:
         """The wire form of `telltale.finding/v1`."""
         see_session = [f"telltale session {self.session_id}"] if self.session_id else []
@@ -132,7 +142,7 @@ class Finding:
 
 def number(value: float) -> float | None:
     """A JSON number, or None where the value is not finite."""
-    return value if value == value and abs(value) != float("inf") else None
+    return value if math.isfinite(value) else None
 
 
 def rfc3339(unix_nano: int) -> str:

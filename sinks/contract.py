@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -22,6 +22,16 @@ class Batch:
     """Table name of `schemas.tables` -> rows; each row carries SourceTopic, SourcePartition, SourceOffset."""
     replay: bool = False
     """True: this range may have been written before, in part; insert only what is missing."""
+    upsert: bool = False
+    """True: the rows replace earlier ones of the same key (ReplacingMergeTree); insert all of them, always."""
+
+
+class Mend(NamedTuple):
+    """The call of this span belongs to this session; it was stored under its trace id."""
+
+    trace_id: str
+    span_id: str
+    session_id: str
 
 
 class Sink(Protocol[T_contra]):

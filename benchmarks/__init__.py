@@ -1,0 +1,1 @@
+"""How fast Telltale is. `make bench` runs everything; each module prints one Markdown table when run by itself."""

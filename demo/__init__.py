@@ -1,0 +1,1 @@
+"""The demonstration: real agents and a generated service, watched by a real `telltale up`."""

@@ -1,0 +1,1 @@
+"""Tool-call loops: the same calls, with the same results, again and again in one session."""

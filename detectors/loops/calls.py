@@ -1,0 +1,225 @@
+"""What the loop detector keeps of a fact: a short, bounded record that orders by time and compares by keys."""
+
+from __future__ import annotations
+
+import math
+import re
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+from detectors.loops.policies import ToolPolicies, ToolPolicy
+from schemas.facts import STRENGTHS, Marker, ModelCall, SessionFact, ToolCall
+
+LEVELS: Final = ("full", "truncated", "arguments", "size", "name")
+"""How much two calls' equality says, strongest first: see `LoopParameters`."""
+
+FULL, TRUNCATED, ARGUMENTS, SIZE, NAME = range(5)
+
+FAILED: Final = 1
+MUTATING: Final = 2
+"""It succeeded and may have changed the world."""
+WAITING: Final = 4
+ACKNOWLEDGED: Final = 8
+"""Its result says the same whatever it was given, or too little to compare."""
+IGNORED: Final = 16
+WRAPPER: Final = 32
+MESSAGE: Final = 256
+"""Read from a model call's messages: void once the session tells its tool calls itself."""
+ABSENT: Final = 128
+"""It says that what was asked for is not there."""
+NO_EVIDENCE: Final = 64
+"""Never equal to another call: it changes something, and what is not known in enough detail."""
+
+MAX_TEXT: Final = 160
+MAX_ID: Final = 64
+MAX_TIME_NS: Final = 2**62
+MAX_WAITING_TEXT: Final = 400
+MAX_COMMAND: Final = 1024
+MAX_RESULT_TEXT: Final = 4096
+_CUT_RESULT: Final = 4000
+"""A result text as long as this was cut: what follows is not known, so the signature is the better witness."""
+_SAVED_TO: Final = re.compile(r"saved to:?\s*[^\s\]]{1,400}", re.IGNORECASE)
+_RANKS: Final = {strength: rank for rank, strength in enumerate(STRENGTHS)}
+_LEVEL: Final = (
+    (FULL, TRUNCATED, ARGUMENTS, ARGUMENTS),
+    (TRUNCATED, TRUNCATED, ARGUMENTS, ARGUMENTS),
+    (SIZE, SIZE, SIZE, SIZE),
+    (NAME, NAME, NAME, NAME),
+)
+"""[strength of the arguments][strength of the result]."""
+
+
+class Call(NamedTuple):
+    """One entry of a session's window; the first three fields order it.
+
+    Tool calls use all fields; model calls the numbers; markers `kind` and `result` (the detail) alone.
+    """
+
+    start: int
+    sequence: int
+    ident: str
+    """What makes it this call: call id, span id, or what else is known of it."""
+    kind: str
+    """`tool`, `model`, `prompt`, `end` or `verdict`."""
+    agent: str
+    end: int
+    round_id: str
+    tool: str
+    arguments_key: str
+    result_key: str
+    level: int
+    confidence: int
+    """Index into `STRENGTHS` of the weaker of the two signatures."""
+    flags: int
+    arguments: str
+    result: str
+    trace_id: str
+    span_id: str
+    call_id: str
+    version: str
+    tokens: int
+    """Input and output tokens of a model call, -1 = not known; the count of a verdict."""
+    cost_usd: float
+    seconds: float
+    """How long it took, 0 where that is not known."""
+
+    @property
+    def key(self) -> str:
+        """Arguments and result together."""
+        return f"{self.arguments_key}\x01{self.result_key}"
+
+
+def call_of(fields: list[Any]) -> Call:
+    """A call as `list(call)` wrote it, through JSON."""
+    at = Call._fields.index("cost_usd")
+    if fields[at] is None:
+        fields[at] = math.nan
+    return Call(*fields)
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
+
+
+def whole(value: Any, default: int = -1) -> int:
+    """A whole number within the bounds of JSON, whatever came."""
+    if isinstance(value, float) and math.isfinite(value):
+        value = int(value)
+    if not isinstance(value, int):
+        return default
+    return max(-MAX_TIME_NS, min(value, MAX_TIME_NS))
+
+
+def identity(fact: SessionFact) -> str:
+    """What a fact is told apart by: its call id, else its span, else all that stands in it; at most 100 characters."""
+    call_id = "" if isinstance(fact, Marker) else fact.call_id
+    if call_id:
+        return f"c:{call_id[:MAX_ID]}"
+    if fact.signal == "span" and fact.span_id:
+        return f"s:{fact.span_id[:MAX_ID]}"
+    if isinstance(fact, ToolCall):
+        what = f"{fact.tool_name}\x00{fact.arguments_signature}\x00{fact.result_signature}"
+    elif isinstance(fact, ModelCall):
+        what = f"{fact.input_tokens}\x00{fact.output_tokens}"
+    else:
+        what = f"{fact.kind}\x00{fact.detail}\x00{fact.count}"
+    text = f"{type(fact).__name__}\x00{fact.start_time_unix_nano}\x00{fact.event_sequence}\x00{fact.agent_name}\x00{what}"
+    return f"h:{_digest(text)}"
+
+
+def from_model(fact: ModelCall, ident: str) -> Call:
+    """A model call as an entry."""
+    start, duration = whole(fact.start_time_unix_nano, 0), max(0, whole(fact.duration_ns))
+    known = [min(max(0, n), 2**50) for n in (whole(fact.input_tokens), whole(fact.output_tokens)) if n >= 0]
+    cost = float(fact.cost_usd) if isinstance(fact.cost_usd, int | float) else math.nan
+    return Call(
+        start, whole(fact.event_sequence), ident, "model", fact.agent_name[:MAX_ID], start + duration, "", "", "", "",
+        NAME, 3, 0, "", "", "", "", "", "", sum(known) if known else -1,
+        cost if math.isfinite(cost) and abs(cost) < 1e9 else math.nan, duration / 1e9,
+    )  # fmt: skip
+
+
+def from_marker(fact: Marker, ident: str) -> Call:
+    """A marker as an entry; one of an unknown kind is an `end` that ends nothing and is dropped by the session."""
+    start = whole(fact.start_time_unix_nano, 0)
+    return Call(
+        start, whole(fact.event_sequence), ident, fact.kind[:16], fact.agent_name[:MAX_ID], start, "", "", "", "", NAME,
+        3, 0, "", quoted(fact.detail), fact.trace_id[:MAX_ID], fact.span_id[:MAX_ID], "",
+        fact.service_version[:MAX_ID], whole(fact.count), math.nan, 0.0,
+    )  # fmt: skip
+
+
+def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, min_result_characters: int) -> Call:
+    """A tool call as an entry."""
+    start, duration = whole(fact.start_time_unix_nano, 0), max(0, whole(fact.duration_ns))
+    policy = policies.of(fact.tool_name)
+    failed = fact.outcome in {"error", "denied"}
+    arguments_rank = _RANKS.get(fact.arguments_strength, 3) if fact.arguments_signature else 3
+    result_rank = _RANKS.get(fact.result_strength, 3) if fact.result_signature else 3
+    enveloped = result_rank == FULL and "saved to" in fact.result and policies.says("envelopes", fact.result.lower())
+    if enveloped:  # the harness kept the output elsewhere and sends how it begins
+        result_rank = TRUNCATED
+    level = _LEVEL[arguments_rank][result_rank]
+    flags = _flags(fact, policy, policies, failed, min_result_characters)
+    if flags & (MUTATING | ACKNOWLEDGED) and level >= SIZE:
+        flags |= NO_EVIDENCE
+    tool = fact.tool_name[:MAX_ID]
+    arguments_key = f"{tool}\x00{arguments_rank}{fact.arguments_signature[:MAX_ID] if arguments_rank < 3 else ''}"
+    result_key = _result_key(fact, policy, policies, failed, result_rank)
+    return Call(
+        start, whole(fact.event_sequence), ident, "tool", fact.agent_name[:MAX_ID], start + duration,
+        fact.round_id[:MAX_ID], tool, arguments_key, result_key, level, max(arguments_rank, result_rank), flags,
+        quoted(fact.arguments), quoted(fact.result), fact.trace_id[:MAX_ID], fact.span_id[:MAX_ID],
+        fact.call_id[:MAX_ID], fact.service_version[:MAX_ID], -1, math.nan, duration / 1e9,
+    )  # fmt: skip
+
+
+def _result_key(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, rank: int) -> str:
+    kind = f"{'!' if failed else ''}{fact.error_type[:MAX_ID] if failed else ''}"
+    if policy.sends and not failed:
+        return f"{kind}sent"
+    if rank == TRUNCATED and policies.says("envelopes", fact.result.lower()):
+        return f"{kind}e{_digest(_SAVED_TO.sub('', fact.result))}"
+    if policy.volatile and rank < 2 and 0 < len(fact.result) < _CUT_RESULT:
+        text = policies.without_volatile(policy, fact.result)
+        return f"{kind}v{_digest(text)}"
+    return f"{kind}{rank}{fact.result_signature[:MAX_ID] if rank < 3 else ''}"
+
+
+def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, min_characters: int) -> int:
+    flags = (FAILED if failed else 0) | (MESSAGE if fact.signal == "message" else 0)
+    mutating, polling, ignored = policy.mutating, policy.polling, policy.ignored
+    if policy.shell and fact.arguments:
+        command = fact.arguments[:MAX_COMMAND].lower()
+        ignored = ignored or policies.commands("shell_ignored", command)
+        polling = polling or policies.commands("shell_waits", command)
+        if not failed:
+            quiet = command.replace("> /dev/null", "").replace(">/dev/null", "").replace("2>&1", "")
+            mutating = mutating or policies.commands("shell_mutations", quiet)
+    if ignored:
+        flags |= IGNORED
+    if policy.wrapper and fact.dialect == "codex":
+        flags |= WRAPPER
+    result = fact.result
+    short = result.lower() if len(result) <= MAX_WAITING_TEXT else ""
+    if short and policies.says("absent", short):
+        flags |= ABSENT
+    if result and len(result.strip()) < min_characters:
+        flags |= ACKNOWLEDGED
+    if failed:
+        return flags
+    if mutating:
+        flags |= MUTATING
+    if polling or (short and policies.says("waiting", short)):
+        flags |= WAITING
+    if policy.acknowledges or policy.sends or mutating or (short and policies.says("acknowledgements", short)):
+        flags |= ACKNOWLEDGED
+    return flags
+
+
+def quoted(text: str) -> str:
+    """Text of telemetry, fit to stand in backquotes: one line, no backquote, at most 160 characters."""
+    cut = text[: MAX_TEXT + 1]
+    clean = cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)
+    clean = clean.replace("`", "'").strip()
+    return clean if len(clean) <= MAX_TEXT else f"{clean[: MAX_TEXT - 1]}…"

@@ -1,0 +1,322 @@
+"""One agent of a session: its last calls, and the counters that tell a cycle, a streak and a changed result.
+
+A call costs a few comparisons: cycles are counted by how long the last rounds have equalled those one to five rounds
+before, so nothing is searched unless the call has been seen before.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+from detectors.loops.calls import (
+    ABSENT,
+    ACKNOWLEDGED,
+    ARGUMENTS,
+    FAILED,
+    FULL,
+    MUTATING,
+    NAME,
+    NO_EVIDENCE,
+    SIZE,
+    TRUNCATED,
+    WAITING,
+    Call,
+)
+from detectors.loops.loop import CYCLE, ERROR, FAILING, RESULT, Step
+from detectors.loops.parameters import LoopParameters, Row
+
+MAX_PERIOD: Final = 5
+MAX_STEPS: Final = 40
+MAX_EDITS: Final = 20
+
+CHANGED: Final = "changed result"
+_OVERLAP: Final = 0.5
+"""Calls without a round id that overlap by half of the shorter one were asked for together."""
+
+
+class Candidate(NamedTuple):
+    """What the last call shows: calls that repeat, often enough to be told."""
+
+    pattern: str
+    steps: tuple[Step, ...]
+    """The calls that count, oldest first, all passes."""
+    period: int
+    passes: int
+    severity: int
+    level: int
+    failed: bool
+    waiting: bool
+
+
+class Lane:
+    """The calls of one agent, at most 40 kept."""
+
+    __slots__ = (
+        "barrier", "before", "cost_usd", "edits", "failing", "ordinal", "round_keys", "rounds", "runs", "same_error",
+        "same_result", "seconds", "seen", "steps", "tokens", "unit",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.seen: dict[str, int] = {}
+        """Arguments key -> how many of `steps` have it."""
+        self.ordinal = 0
+        self.unit = 0
+        """Number of the present round."""
+        self.barrier = 0
+        """Calls before this ordinal count no more: the world changed."""
+        self.rounds: list[str] = []
+        """The key of each of the last six rounds, the present one last."""
+        self.round_keys: list[str] = []
+        self.before: list[int] = [0] * MAX_PERIOD
+        """`runs` as they stood before the present round."""
+        self.runs: list[int] = [0] * MAX_PERIOD
+        """[p - 1] -> how many rounds in a row equal the round p before."""
+        self.edits: list[str] = []
+        """Edits made lately: the same one again changes nothing."""
+        self.same_error = self.same_result = self.failing = 0
+        """Streaks of calls in a row; their steps are the last ones."""
+        self.tokens = -1
+        self.cost_usd = math.nan
+        self.seconds = 0.0
+
+    def pay(self, call: Call) -> None:
+        """A model call: what it cost belongs to the tool call that it asks for."""
+        if call.tokens >= 0:
+            self.tokens = max(0, self.tokens) + call.tokens
+        if call.cost_usd == call.cost_usd:
+            self.cost_usd = call.cost_usd + (self.cost_usd if self.cost_usd == self.cost_usd else 0.0)
+        self.seconds += call.seconds
+
+    def forget(self) -> None:
+        """The user spoke: everything begins anew."""
+        self.barrier = self.ordinal
+        self.rounds.clear()
+        self.round_keys.clear()
+        self.before = [0] * MAX_PERIOD
+        self.runs = [0] * MAX_PERIOD
+        self.same_error = self.same_result = self.failing = 0
+
+    def is_new_edit(self, call: Call) -> bool:
+        """Whether a call changed the world in a way not done lately; remembers it."""
+        if not call.flags & MUTATING:
+            return False
+        key = call.arguments_key
+        if key in self.edits and not call.flags & NO_EVIDENCE:
+            return False
+        self.edits.append(key)
+        if len(self.edits) > MAX_EDITS:
+            del self.edits[0]
+        return True
+
+    def append(self, call: Call) -> Step | None:
+        """Take one call in; None when it only repeats a call of its own round."""
+        joins = self._joins(call)
+        if joins and call.arguments_key in self.round_keys:
+            return None
+        step = Step(call, self.ordinal, self.unit if joins else self.unit + 1, self.tokens, self.cost_usd, self.seconds)
+        self.ordinal += 1
+        self.tokens, self.cost_usd, self.seconds = -1, math.nan, 0.0
+        self._streaks(call)
+        self._rounds(call, joins)
+        self.unit = step.unit
+        self.steps.append(step)
+        key = call.arguments_key
+        self.seen[key] = self.seen.get(key, 0) + 1
+        if len(self.steps) > MAX_STEPS:
+            oldest = self.steps.pop(0).call.arguments_key
+            left = self.seen[oldest] - 1
+            if left:
+                self.seen[oldest] = left
+            else:
+                del self.seen[oldest]
+        return step
+
+    def _joins(self, call: Call) -> bool:
+        """Whether a call belongs to the round of the call before it."""
+        if not self.steps or not self.rounds:
+            return False
+        last = self.steps[-1].call
+        if call.round_id or last.round_id:
+            return call.round_id == last.round_id
+        shorter = min(call.end - call.start, last.end - last.start)
+        return shorter > 0 and last.end - call.start >= shorter * _OVERLAP
+
+    def _streaks(self, call: Call) -> None:
+        last = self.steps[-1].call if self.steps and self.rounds else None
+        if last is None or last.tool != call.tool:
+            self.same_error = self.same_result = self.failing = 1
+            return
+        failed = call.flags & FAILED
+        same = call.result_key == last.result_key and call.confidence < 2 and last.confidence < 2
+        both_failed = failed and last.flags & FAILED
+        same = same and not call.flags & ACKNOWLEDGED
+        self.same_error = self.same_error + 1 if same and both_failed else 1
+        self.same_result = self.same_result + 1 if same and not failed else 1
+        alike = both_failed and call.arguments_key == last.arguments_key and call.level <= ARGUMENTS
+        self.failing = self.failing + 1 if alike else 1
+
+    def _rounds(self, call: Call, joins: bool) -> None:
+        if not joins:
+            self.before = self.runs
+            self.round_keys = []
+            self.rounds.append("")
+            if len(self.rounds) > MAX_PERIOD + 1:
+                del self.rounds[0]
+        # A call that may have changed what nobody saw equals nothing, not even itself.
+        key = f"{call.key}\x02{self.ordinal}" if call.flags & NO_EVIDENCE else call.key
+        self.round_keys.append(call.arguments_key)
+        if joins:
+            parts = [*self.rounds[-1].split("\x03"), key]
+            self.rounds[-1] = "\x03".join(sorted(parts)[:MAX_STEPS])
+        else:
+            self.rounds[-1] = key
+        now, count = self.rounds[-1], len(self.rounds)
+        self.runs = [
+            self.before[p] + 1 if count > p + 1 and self.rounds[count - 2 - p] == now else 0 for p in range(MAX_PERIOD)
+        ]
+
+    # What the last call shows.
+
+    def candidate(self, parameters: LoopParameters) -> Candidate | None:
+        """The strongest thing that the last call shows, None in the common case."""
+        call = self.steps[-1].call
+        best: Candidate | None = None
+        if self.seen[call.arguments_key] >= 3 and not call.flags & NO_EVIDENCE:
+            best = _stronger(self._scattered(parameters), self._cycle(parameters))
+        if best is None and max(self.same_error, self.same_result, self.failing) >= 3:
+            best = self._streak(parameters)
+        return best
+
+    def changed(self) -> str:
+        """The arguments key of the last call if its result differs from the one before it, else ""."""
+        call = self.steps[-1].call
+        if self.seen[call.arguments_key] < 2:
+            return ""
+        for step in reversed(self.steps[:-1]):
+            if step.call.arguments_key == call.arguments_key:
+                return "" if step.call.result_key == call.result_key else call.arguments_key
+        return ""
+
+    def _scattered(self, parameters: LoopParameters) -> Candidate | None:
+        """Equal calls with equal results within the window, other calls between them or not."""
+        call = self.steps[-1].call
+        if call.level > TRUNCATED:
+            return None
+        row = row_of(parameters, call.level, failed=False, waiting=bool(call.flags & WAITING), several=False)
+        oldest = max(self.barrier, self.ordinal - parameters.window_calls)
+        found: list[Step] = []
+        unit = -1
+        for step in reversed(self.steps):
+            if step.ordinal < oldest:
+                break
+            if step.call.arguments_key == call.arguments_key:
+                if step.call.result_key != call.result_key:
+                    break
+                if step.unit != unit:  # a fan-out counts once
+                    found.append(step)
+                    unit = step.unit
+        if not row[1] or len(found) < row[1]:  # scattered repeats are told from `warning` on
+            return None
+        found.reverse()
+        failed = bool(call.flags & FAILED)
+        return Candidate(CYCLE, tuple(found), 1, len(found), severity(row, len(found)), call.level, failed, bool(call.flags & WAITING))
+
+    def _cycle(self, parameters: LoopParameters) -> Candidate | None:
+        """Rounds that repeat in turn without anything between."""
+        for p in range(1, MAX_PERIOD + 1):
+            run = self.runs[p - 1]
+            if run < 2 * p:
+                continue
+            passes = 1 + run // p
+            wanted = {self.unit - n for n in range(passes * p)}
+            steps = [s for s in self.steps if s.unit in wanted and s.ordinal >= self.barrier]
+            last_round = [s for s in steps if s.unit > self.unit - p]
+            if any(s.call.flags & NO_EVIDENCE for s in last_round):
+                return None
+            level = max(s.call.level for s in last_round)
+            failed = all(s.call.flags & FAILED for s in last_round)
+            waiting = any(s.call.flags & WAITING for s in last_round)
+            several = len({s.call.arguments_key for s in last_round}) > 1
+            row = row_of(parameters, level, failed=failed, waiting=waiting, several=several)
+            told = severity(row, passes, parameters.cycle_discount if several and not waiting else 0)
+            if told < 0:
+                return None
+            return Candidate(CYCLE, tuple(steps), p, passes, told, level, failed, waiting)
+        return None
+
+    def _streak(self, parameters: LoopParameters) -> Candidate | None:
+        last = self.steps[-1].call
+        if last.flags & NO_EVIDENCE:
+            return None
+        for pattern, length, row in (
+            (ERROR, self.same_error, parameters.same_error),
+            (RESULT, self.same_result, parameters.same_result),
+            (FAILING, self.failing, parameters.failed_differently),
+        ):
+            steps = self.steps[-length:] if length > 1 else []
+            if len({s.unit for s in steps}) < 3 or (pattern == RESULT and last.flags & (WAITING | MUTATING)):
+                continue
+            if pattern != FAILING and len({s.call.arguments_key for s in steps}) == 1:
+                continue
+            absent = pattern != FAILING and last.flags & ABSENT
+            told = severity(parameters.absent if absent else row, min(length, len({s.unit for s in steps})))
+            if told >= 0:
+                level = max(s.call.level for s in steps)
+                return Candidate(pattern, tuple(steps), 1, len(steps), told, level, pattern != RESULT, False)
+        return None
+
+    def as_list(self) -> list[Any]:
+        """Fit for JSON; `seen` follows from `steps`."""
+        return [
+            [s.as_list() for s in self.steps], self.ordinal, self.unit, self.barrier, self.rounds, self.round_keys,
+            self.before, self.runs, self.edits, self.same_error, self.same_result, self.failing, self.tokens,
+            self.cost_usd, self.seconds,
+        ]  # fmt: skip
+
+    @staticmethod
+    def of_list(fields: list[Any]) -> Lane:
+        """The inverse of `as_list`."""
+        lane = Lane()
+        (
+            steps, lane.ordinal, lane.unit, lane.barrier, rounds, round_keys, before, runs, edits, lane.same_error,
+            lane.same_result, lane.failing, lane.tokens, cost, lane.seconds,
+        ) = fields  # fmt: skip
+        lane.steps = [Step.of_list(s) for s in steps]
+        lane.rounds, lane.round_keys, lane.edits = list(rounds), list(round_keys), list(edits)
+        lane.before, lane.runs = list(before), list(runs)
+        lane.cost_usd = math.nan if cost is None else cost
+        for step in lane.steps:
+            lane.seen[step.call.arguments_key] = lane.seen.get(step.call.arguments_key, 0) + 1
+        return lane
+
+
+def severity(row: Row, repeats: int, discount: int = 0) -> int:
+    """The step of the ladder that so many repeats reach: 0 suspect, 1 warning, 2 critical, -1 none."""
+    reached = -1
+    for step, needed in enumerate(row):
+        if needed and repeats >= max(min(3, needed), needed - discount):
+            reached = step
+    return reached
+
+
+def row_of(parameters: LoopParameters, level: int, *, failed: bool, waiting: bool, several: bool) -> Row:
+    """The ladder for calls known at `level`; `several`: different calls that repeat in turn."""
+    if waiting and level < NAME:
+        return parameters.waiting if level <= TRUNCATED else parameters.waiting_hidden
+    if level == ARGUMENTS and several and not failed:
+        return parameters.arguments_cycle
+    ok, bad = {
+        FULL: (parameters.full, parameters.full),
+        TRUNCATED: (parameters.truncated, parameters.truncated),
+        ARGUMENTS: (parameters.arguments, parameters.arguments_failed),
+        SIZE: (parameters.size, parameters.size_failed),
+    }.get(level, (parameters.name, parameters.name_failed))
+    return bad if failed else ok
+
+
+def _stronger(one: Candidate | None, other: Candidate | None) -> Candidate | None:
+    if one is None or (other is not None and (other.severity, other.period) > (one.severity, 1)):
+        return other
+    return one

@@ -1,0 +1,169 @@
+"""What is known of tools: which change the world, poll, send, acknowledge or are to be ignored. Data in TOML."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from schemas.errors import RuleError
+
+KIND: Final = "tool_policies"
+_FLAGS: Final = ("mutating", "shell", "polling", "sends", "acknowledges", "ignored", "wrapper")
+_WORD_FLAGS: Final = ("mutating", "shell", "polling", "sends", "ignored")
+_TEXTS: Final = ("waiting", "acknowledgements", "absent", "envelopes", "shell_mutations", "shell_waits", "shell_ignored")
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_CACHE_LIMIT: Final = 4096
+MAX_NAME: Final = 128
+
+
+class ToolPolicy(NamedTuple):
+    """How calls of one tool are to be read."""
+
+    mutating: bool = False
+    """A successful call changes the world: what is repeated afterwards is a new question."""
+    shell: bool = False
+    """Runs command lines: whether one changes the world stands in its text."""
+    polling: bool = False
+    """Asks how something is going: equal answers are no loop until they go on for long."""
+    sends: bool = False
+    """Sends something to somebody: its answer is a new id each time and no sign of progress."""
+    acknowledges: bool = False
+    """Its result is the same sentence whatever it was given."""
+    ignored: bool = False
+    """Never part of a loop: the final answer, or Telltale itself."""
+    wrapper: bool = False
+    """Tells calls a second time that were told one by one before it (Codex code mode)."""
+    volatile: tuple[str, ...] = ()
+    """Fields of the result (JSON key or XML tag) that differ between equal results."""
+
+
+@dataclass(slots=True)
+class ToolPolicies:
+    """Policies by tool name, then by words of the name; and the texts that tell a kind of result."""
+
+    tools: dict[str, ToolPolicy] = field(default_factory=dict)
+    words: dict[str, frozenset[str]] = field(default_factory=dict)
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _cache: dict[str, ToolPolicy] = field(default_factory=dict)
+    _volatile: dict[tuple[str, ...], re.Pattern[str]] = field(default_factory=dict)
+
+    def of(self, tool_name: str) -> ToolPolicy:
+        """The policy of a tool: by its name, by its name without an MCP prefix, else by its name's words."""
+        found = self._cache.get(tool_name)
+        if found is None:
+            if len(self._cache) >= _CACHE_LIMIT:  # names come from telemetry: the cache must not grow with them
+                self._cache.clear()
+            found = self._cache[tool_name] = self._look_up(tool_name[:MAX_NAME])
+        return found
+
+    def _look_up(self, tool_name: str) -> ToolPolicy:
+        lowered = tool_name.lower()
+        bare = lowered.rsplit("__", 1)[-1].rsplit(".", 1)[-1]
+        named = self.tools.get(lowered) or self.tools.get(bare)
+        if named is not None:
+            return named
+        words = {w.lower() for w in _WORDS.findall(tool_name)}
+        server = {w.lower() for w in _WORDS.findall(tool_name.rsplit("__", 1)[0])}
+        flags = {flag: not words.isdisjoint(self.words.get(flag, frozenset())) for flag in _WORD_FLAGS}
+        flags["ignored"] = flags["ignored"] or not server.isdisjoint(self.words.get("ignored", frozenset()))
+        return ToolPolicy(**flags)
+
+    def says(self, kind: str, text: str) -> bool:
+        """Whether a text contains one of the phrases of a kind; `text` in lower case."""
+        return any(phrase in text for phrase in self.texts.get(kind, ()))
+
+    def commands(self, kind: str, text: str) -> bool:
+        """Like `says`, for command lines: a phrase that begins with a letter must begin a word (`rm `, not `perform `)."""
+        for phrase in self.texts.get(kind, ()):
+            at = text.find(phrase)
+            while at >= 0:
+                before = text[at - 1] if at else " "
+                if not (phrase[0].isalnum() and (before.isalnum() or before in "_-.")):
+                    return True
+                at = text.find(phrase, at + 1)
+        return False
+
+    def without_volatile(self, policy: ToolPolicy, text: str) -> str:
+        """The result without the fields that differ between equal results."""
+        pattern = self._volatile.get(policy.volatile)
+        if pattern is None:
+            names = "|".join(re.escape(name) for name in policy.volatile)
+            pattern = self._volatile[policy.volatile] = re.compile(
+                rf'"(?:{names})"\s*:\s*(?:"[^"]*"|[-+.0-9eE]+|null|true|false)|<({names})>[^<]*</\1>'
+            )
+        return pattern.sub("", text)
+
+
+def parse(files: Mapping[str, str]) -> ToolPolicies:
+    """Policies of several files; a later file (by name) overrides a tool and adds words and texts.
+
+    Raises:
+        RuleError: naming file, key and reason.
+    """
+    policies = ToolPolicies()
+    for file in sorted(files):
+        try:
+            table = tomllib.loads(files[file])
+        except tomllib.TOMLDecodeError as error:
+            raise RuleError(f"{file}: not TOML: {error}") from error
+        add(policies, table, file)
+    return policies
+
+
+def add(policies: ToolPolicies, table: Mapping[str, Any], file: str) -> None:
+    """Add one parsed file to `policies`.
+
+    Raises:
+        RuleError: naming file, key and reason.
+    """
+    unknown = set(table) - {"kind", "tools", "words", "texts"}
+    if unknown:
+        raise RuleError(f"{file}: {min(unknown)}: not a key of tool policies")
+    tools = table.get("tools", [])
+    if not isinstance(tools, list):
+        raise RuleError(f"{file}: tools: must be an array of tables")
+    for index, entry in enumerate(tools):
+        _add_tool(policies, entry, f"{file}: tools[{index}]")
+    for flag, names in _section(table, "words", _WORD_FLAGS, file):
+        policies.words[flag] = policies.words.get(flag, frozenset()) | {n.lower() for n in names}
+    for kind, phrases in _section(table, "texts", _TEXTS, file):
+        merged = (*policies.texts.get(kind, ()), *(p.lower() for p in phrases))
+        policies.texts[kind] = tuple(dict.fromkeys(merged))
+
+
+def _add_tool(policies: ToolPolicies, entry: Any, where: str) -> None:
+    if not isinstance(entry, Mapping):
+        raise RuleError(f"{where}: must be a table")
+    names = _strings(entry.get("names"), f"{where}.names")
+    values: dict[str, Any] = {}
+    for key, value in entry.items():
+        if key in _FLAGS:
+            if not isinstance(value, bool):
+                raise RuleError(f"{where}.{key}: must be true or false")
+            values[key] = value
+        elif key == "volatile":
+            values[key] = _strings(value, f"{where}.volatile")
+        elif key not in {"names", "agent"}:
+            raise RuleError(f"{where}.{key}: not a key of a tool policy")
+    for name in names:
+        policies.tools[name.lower()] = ToolPolicy(**values)
+
+
+def _section(table: Mapping[str, Any], name: str, keys: Iterable[str], file: str) -> Iterable[tuple[str, list[str]]]:
+    section = table.get(name, {})
+    if not isinstance(section, Mapping):
+        raise RuleError(f"{file}: {name}: must be a table")
+    known = tuple(keys)
+    for key, value in section.items():
+        if key not in known:
+            raise RuleError(f"{file}: {name}.{key}: not known; known are {', '.join(known)}")
+        yield key, list(_strings(value, f"{file}: {name}.{key}"))
+
+
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
+        raise RuleError(f"{where}: must be a list of words")
+    return tuple(value)

@@ -1,0 +1,1 @@
+"""Latency regressions and error spikes of one series, judged minute by minute."""

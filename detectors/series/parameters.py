@@ -1,0 +1,63 @@
+"""What rules may set of `latency_regression` and `error_spike`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detectors.parameters import bounded
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesParameters:
+    """What both share. Evidence is in nats: the log of how much likelier the change is than chance."""
+
+    evidence: float = bounded(11.0, 3, 100)
+    """How much opens a finding. Chance reaches it less than once in e**evidence minutes (Lorden's bound for CUSUM)."""
+    min_baseline: int = bounded(100, 10, 1_000_000)
+    """Observations before there is anything to compare with; until then the verdict is `insufficient data`."""
+    min_baseline_minutes: int = bounded(8, 1, 10_000)
+    """Minutes with observations that they must come from."""
+    min_observed: int = bounded(20, 2, 1_000_000)
+    """Observations since the change before it is told."""
+    min_observed_minutes: int = bounded(2, 1, 1000)
+    """Minutes with observations since the change before it is told."""
+    min_sessions: int = bounded(3, 1, 8)
+    """Fewer distinct sessions since the change and the finding stays `suspect`; not asked where they are not known."""
+    baseline_cap: int = bounded(6000, 100, 10_000_000)
+    """Observations that the past weighs at most; what is older fades."""
+    recovery_evidence: float = bounded(5.0, 1, 100)
+    """How much closes it again, on observations alone."""
+    recovery_minutes: int = bounded(3, 1, 1000)
+    """Minutes in a row that look like the past, before it is closed."""
+    reopen_minutes: int = bounded(60, 0, 10_000)
+    """Coming back within this is the same finding, reopened."""
+    quiet_minutes: int = bounded(120, 5, 100_000)
+    """Without an observation for so long an open finding is closed."""
+    accept_hours: int = bounded(24, 1, 10_000)
+    """An open finding that lasted so long is the new normal: closed, and compared with from then on."""
+    grace_s: int = bounded(60, 0, 3600)
+    """A minute is judged when it has been over for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyParameters(SeriesParameters):
+    """`latency_regression`."""
+
+    min_ratio: float = bounded(1.15, 1.0, 100)
+    """Median or 95th percentile must have grown by this factor."""
+    min_increase_ms: float = bounded(5.0, 0, 1_000_000)
+    """And by so many milliseconds."""
+    critical_ratio: float = bounded(2.0, 1.0, 1000)
+    """From this factor on it is `critical`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorParameters(SeriesParameters):
+    """`error_spike`."""
+
+    min_increase: float = bounded(0.05, 0, 1)
+    """The share of failed calls must have grown by this much (0.05 = five points)."""
+    min_ratio: float = bounded(1.5, 1.0, 1000)
+    """And by this factor."""
+    critical_share: float = bounded(0.25, 0, 1)
+    """From this share of failed calls on it is `critical`."""

@@ -1,0 +1,102 @@
+"""A change of a series as a finding."""
+
+from __future__ import annotations
+
+import math
+from hashlib import blake2b
+from typing import Any, Final
+
+from detectors.loops.calls import quoted
+from detectors.series.baseline import Baseline
+from detectors.series.measures import Effect
+from detectors.series.state import Alert, SeriesState
+from schemas.finding import SEVERITIES, Evidence, Finding, Kind, Status, rfc3339
+
+SECOND_NS: Final = 1_000_000_000
+_CLOCK: Final = slice(11, 16)
+_NO_TIME: Final = 0
+
+
+def fingerprint(rule: str, series: list[str], since: int) -> str:
+    """Of the rule, the series and the minute in which the change began."""
+    text = "\x00".join((rule, *series, str(since)))
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def finding(
+    state: SeriesState, alert: Alert, effect: Effect, *, rule: str, kind: Kind, status: Status, reason: str
+) -> Finding:
+    """One revision of a change's finding."""
+    service, operation, name = state.series
+    is_tool = operation == "execute_tool"
+    return Finding(
+        id=alert.mark[:16],
+        fingerprint=alert.mark,
+        revision=alert.revision,
+        rule=rule,
+        kind=kind,
+        severity=SEVERITIES[alert.severity],
+        status=status,
+        confidence=f"{1 - math.exp(-min(alert.confidence, 13.8)):.6f}",
+        session_id="",
+        service_name=service,
+        operation=operation,
+        tool=name if is_tool else "",
+        model="" if is_tool else name,
+        version=alert.version,
+        first_seen_unix_nano=alert.since * SECOND_NS,
+        last_seen_unix_nano=(alert.last + 60) * SECOND_NS,
+        detected_at_unix_nano=(alert.detected + 60) * SECOND_NS,
+        observed=effect.after,
+        baseline=effect.before,
+        unit=effect.unit,
+        count=alert.after.count,
+        wasted_tokens=-1,
+        wasted_cost_usd=math.nan,
+        wasted_duration_s=math.nan,
+        evidence=_evidence(state.baseline, alert, kind),
+        why=why(state, alert, effect, kind),
+        reason=reason,
+    )
+
+
+def _evidence(baseline: Baseline, alert: Alert, kind: Kind) -> tuple[Evidence, ...]:
+    after = alert.after.failed if kind == "error_spike" else alert.after.slowest
+    rows = [*((e, "before") for e in baseline.slowest[:3]), *((e, "after") for e in after[:3])]
+    return tuple(Evidence(e[0], e[1], e[2], note=note) for e, note in rows)
+
+
+def why(state: SeriesState, alert: Alert, effect: Effect, kind: Kind) -> str:
+    """One sentence; names of telemetry stand in backquotes."""
+    service, operation, name = (quoted(part) for part in state.series)
+    subject = f"`{operation} {name}`".replace(" `", "`") if name else f"`{operation}`"
+    since = rfc3339(alert.since * SECOND_NS)[_CLOCK]
+    if kind == "error_spike":
+        told = (
+            f"{subject} in `{service}` failed in {effect.after:.1%} of {alert.after.count} calls since {since} UTC,"
+            f" before in {effect.before:.1%}{_kinds(state.baseline, alert)}"
+        )
+    else:
+        ratio = f" ({effect.after / effect.before:.1f}x)" if effect.before > 0 else ""
+        told = (
+            f"{effect.what} of {subject} in `{service}` went from {effect.before:.3g} s to {effect.after:.3g} s{ratio}"
+            f" since {since} UTC"
+        )
+    if alert.version and alert.version != alert.before_version and alert.before_version:
+        told += f", with version `{quoted(alert.version)}` (before: `{quoted(alert.before_version)}`)"
+    return told + "."
+
+
+def _kinds(baseline: Baseline, alert: Alert) -> str:
+    """Which errors grew most, by their share of all calls."""
+    after = alert.after
+    if not after.count:
+        return ""
+    grown: list[tuple[float, str]] = []
+    for kind, number in after.error_types.items():
+        old = baseline.error_types.get(kind, 0.0) / baseline.count if baseline.count else 0.0
+        rise = number / after.count - old
+        if rise > 0:
+            grown.append((-rise, kind))
+    named: list[Any] = [kind for _, kind in sorted(grown)[:2]]
+    return "; most of the growth is " + " and ".join(f"`{quoted(k) or '?'}`" for k in named) if named else ""

@@ -1,0 +1,181 @@
+"""What a series detector remembers, as plain records that become JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+
+from detectors.series.baseline import Baseline
+from detectors.series.evidence import Cusum, Dispersion
+from detectors.series.measures import Frame, frame_of
+from detectors.series.totals import Totals
+
+MAX_HELD: Final = 16
+MAX_STREAMS: Final = 2
+MAX_OPEN_MINUTES: Final = 8
+MAX_OPEN_VERSIONS: Final = 8
+
+
+class Chunk:
+    """One or more minutes that are not part of the past yet, because a change may have begun in them."""
+
+    __slots__ = ("first", "last", "totals", "versions")
+
+    def __init__(self, first: int, last: int, totals: Totals, versions: dict[str, int]) -> None:
+        self.first = first
+        self.last = last
+        self.totals = totals
+        self.versions = versions
+        """Version -> observations."""
+
+    def add(self, later: Chunk) -> None:
+        """Join the chunk that follows."""
+        self.last = later.last
+        self.totals.add(later.totals)
+        for version, count in later.versions.items():
+            self.versions[version] = self.versions.get(version, 0) + count
+
+    def as_list(self) -> list[Any]:
+        """Fit for JSON."""
+        return [self.first, self.last, self.totals.as_list(), list(self.versions.items())]
+
+    @staticmethod
+    def of_list(fields: list[Any]) -> Chunk:
+        """The inverse of `as_list`."""
+        return Chunk(fields[0], fields[1], Totals.of_list(fields[2]), {v: n for v, n in fields[3]})
+
+
+class Stream:
+    """Evidence on one version that the past does not know well."""
+
+    __slots__ = ("cusum", "last", "totals")
+
+    def __init__(self, tilts: int) -> None:
+        self.cusum = Cusum(tilts)
+        self.totals = Totals()
+        self.last = 0
+
+    def as_list(self) -> list[Any]:
+        """Fit for JSON."""
+        return [self.cusum.as_list(), self.totals.as_list(), self.last]
+
+    @staticmethod
+    def of_list(fields: list[Any]) -> Stream:
+        """The inverse of `as_list`."""
+        stream = Stream(0)
+        stream.cusum, stream.totals, stream.last = Cusum.of_list(fields[0]), Totals.of_list(fields[1]), fields[2]
+        return stream
+
+
+class Alert:
+    """An open or lately closed finding."""
+
+    __slots__ = (
+        "after", "before_version", "calm", "calm_level", "calm_minutes", "closed", "confidence", "count_told",
+        "detected", "last", "mark", "opened", "revision", "scope", "scoped", "severity", "since", "tilt", "version",
+    )  # fmt: skip
+
+    def __init__(self, mark: str, since: int, opened: int, after: Totals) -> None:
+        self.mark = mark
+        self.since = since
+        """Start of the first minute of the change, seconds since 1970; so are all minutes here."""
+        self.opened = opened
+        self.last = opened
+        self.closed = -1
+        self.revision = 0
+        self.severity = 0
+        self.detected = opened
+        self.scope = ""
+        self.scoped = False
+        """Whether only the version `scope` is judged."""
+        self.version = ""
+        self.before_version = ""
+        self.tilt = 0
+        """Index of the tilt that fits best."""
+        self.confidence = 0.0
+        self.after = after
+        self.count_told = 0
+        self.calm = Totals()
+        """What looked like the past again."""
+        self.calm_level = 0.0
+        self.calm_minutes = 0
+
+    def as_list(self) -> list[Any]:
+        """Fit for JSON."""
+        fields = [getattr(self, name) for name in self.__slots__]
+        for name in ("after", "calm"):
+            fields[self.__slots__.index(name)] = getattr(self, name).as_list()
+        return fields
+
+    @staticmethod
+    def of_list(fields: list[Any]) -> Alert:
+        """The inverse of `as_list`."""
+        alert = Alert("", 0, 0, Totals())
+        for name, value in zip(Alert.__slots__, fields, strict=True):
+            setattr(alert, name, Totals.of_list(value) if name in {"after", "calm"} else value)
+        return alert
+
+
+class SeriesState:
+    """One series. Bounded: 8 open minutes of 8 versions, 16 held chunks, one past, one alert; each with at most 1,009
+    buckets. A usual series' is under 10 KB encoded, the worst that input can make under 2 MB.
+    """
+
+    __slots__ = (
+        "absorbed", "alert", "baseline", "closed_to", "cusum", "dispersion", "frame", "frontier", "held", "late",
+        "minutes", "series", "streams",
+    )  # fmt: skip
+
+    def __init__(self, tilts: int) -> None:
+        self.series = ["", "", ""]
+        self.minutes: dict[int, dict[str, Totals]] = {}
+        """Open minutes: start -> version -> what came so far."""
+        self.frontier = -1
+        """The latest minute seen, -1 = none."""
+        self.closed_to = -1
+        """Minutes up to here were judged."""
+        self.late = 0
+        """Slices in a row that came for a minute already judged."""
+        self.baseline = Baseline()
+        self.absorbed = 0.0
+        """Observations taken into the past since `frame` was made."""
+        self.frame: Frame | None = None
+        self.dispersion = Dispersion()
+        self.cusum = Cusum(tilts)
+        self.held: list[Chunk] = []
+        self.streams: dict[str, Stream] = {}
+        self.alert: Alert | None = None
+
+    def encode(self) -> bytes:
+        """JSON without a newline."""
+        minutes = [
+            [minute, [[version, totals.as_list()] for version, totals in sorted(versions.items())]]
+            for minute, versions in sorted(self.minutes.items())
+        ]
+        return orjson.dumps(
+            [
+                self.series, minutes, self.frontier, self.closed_to, self.late, self.baseline.as_list(), self.absorbed,
+                list(self.frame) if self.frame else None, self.dispersion.as_list(), self.cusum.as_list(),
+                [c.as_list() for c in self.held], [[v, s.as_list()] for v, s in self.streams.items()],
+                self.alert.as_list() if self.alert else None,
+            ]
+        )  # fmt: skip
+
+    @staticmethod
+    def decode(data: bytes) -> SeriesState:
+        """The inverse of `encode`."""
+        state = SeriesState(0)
+        (
+            state.series, minutes, state.frontier, state.closed_to, state.late, baseline, state.absorbed, frame,
+            dispersion, cusum, held, streams, alert,
+        ) = orjson.loads(data)  # fmt: skip
+        state.minutes = {minute: {v: Totals.of_list(t) for v, t in versions} for minute, versions in minutes}
+        state.baseline = Baseline.of_list(baseline)
+        state.frame = frame_of(frame) if frame else None
+        state.dispersion = Dispersion.of_list(dispersion)
+        state.cusum = Cusum.of_list(cusum)
+        state.held = [Chunk.of_list(c) for c in held]
+        state.streams = {version: Stream.of_list(s) for version, s in streams}
+        state.alert = Alert.of_list(alert) if alert else None
+        return state

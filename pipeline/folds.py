@@ -1,0 +1,41 @@
+"""Which fold stands behind which topic: the live stream and replay are made of the same ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from detectors.catalog import Detectors
+from pipeline.detect import DetectorFold
+from pipeline.minutes import SeriesFold
+from pipeline.resolver import Resolver
+from pipeline.settings import Settings
+from pipeline.stages.states import Limits
+
+SERIES_EXPIRE_S = 691_200.0
+"""A series that has been silent for more than a week has no past to be compared with."""
+
+
+class Folds(NamedTuple):
+    """One fold for each topic between stages."""
+
+    links: Resolver
+    calls: DetectorFold
+    slices: SeriesFold
+
+
+def folds(detectors: Detectors, settings: Settings) -> Folds:
+    """The folds for these detectors, with the settings' waits and expiries."""
+    return Folds(
+        Resolver(_ns(settings.resolver_wait_s), _ns(settings.trace_expire_s)),
+        DetectorFold(detectors.session, _ns(settings.session_expire_s)),
+        SeriesFold(DetectorFold(detectors.slices, _ns(SERIES_EXPIRE_S))),
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """Bounds of one partition's states."""
+    return Limits(max_keys=settings.max_keys)
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1_000_000_000)

@@ -1,0 +1,91 @@
+"""An ASGI application behind uvicorn, inside an event loop of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from schemas.errors import SettingsError
+
+
+class AsgiServer:
+    """Serves one application on one address. `start` once, `stop` once.
+
+    Signals stay with the process: uvicorn installs no handlers here.
+    """
+
+    def __init__(self, app: Any, host: str, port: int, name: str, grace_s: float = 5.0) -> None:
+        self._host, self._name = host, name
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                timeout_graceful_shutdown=max(1, int(grace_s)),
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+        self.port = port
+        """The real port once started."""
+
+    async def start(self) -> None:
+        """Listen; returns when requests are answered.
+
+        Raises:
+            SettingsError: The address cannot be had.
+        """
+        listening = self._bind()
+        self.port = listening.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]), name=f"serve {self._name}")
+        started = asyncio.create_task(self._server.listening.wait())
+        await asyncio.wait({self._serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if self._serving.done():
+            self._serving.result()
+
+    async def stop(self) -> None:
+        """Close the port, finish what is under way within the grace."""
+        if self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+            self._serving = None
+
+    def _bind(self) -> socket.socket:
+        try:
+            family, kind, proto, _, address = socket.getaddrinfo(
+                self._host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listening = socket.socket(family, kind, proto)
+            try:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listening.bind(address)
+            except OSError:
+                listening.close()
+                raise
+        except OSError as error:
+            raise SettingsError(f"{self._name} cannot listen on {self._host}:{self.port}: {error.strerror}") from error
+        return listening
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, and with a moment at which it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()

@@ -1,0 +1,269 @@
+"""The states of one partition's keys and the clock they live by: what the live stage and its in-memory twin share.
+
+The clock is event time. The partition's watermark is the latest event time seen; it never goes back. A key's own
+clock is the watermark less the key's lag, and the lag is noted when an event of the key arrives: how far the event's
+time stood behind the watermark. So a recording posted a day late is judged by its own clock, not by today's.
+
+Bounds: `Limits.max_keys` keys (the one longest untouched is forgotten first), `Limits.max_decoded` of them decoded.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import orjson
+
+from pipeline.stages.derived import Derived, Event
+from pipeline.stages.fold import Fold
+
+S = TypeVar("S")
+O = TypeVar("O")  # noqa: E741 - outputs
+
+HOUR_NS: Final = 3_600_000_000_000
+SETTLE_ROUNDS: Final = 64
+_HEAP_SLACK: Final = 1_000
+
+_log = logging.getLogger(__name__)
+
+
+class Limits(NamedTuple):
+    """Bounds of one partition's states."""
+
+    max_keys: int = 200_000
+    max_decoded: int = 20_000
+    recheck_ns: int = HOUR_NS
+    """How long a key has to be untouched before the fold is asked whether it expired."""
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+class Counters:
+    """What happened to the events of one partition since it was opened."""
+
+    __slots__ = ("applied", "evicted", "expired", "failed", "repeated")
+
+    def __init__(self) -> None:
+        self.applied = self.repeated = self.failed = self.expired = self.evicted = 0
+
+
+class _Key(Generic[S]):
+    """One key: its state, decoded or not, and when it wants to be asked again (times of the partition's watermark)."""
+
+    __slots__ = ("check_at", "data", "lag", "scheduled", "sources", "state", "touched")
+
+    def __init__(self) -> None:
+        self.state: S | None = None
+        self.data: bytes | None = None
+        self.sources: dict[str, int] = {}
+        self.lag = 0
+        self.touched = 0
+        self.check_at = 0
+        self.scheduled: int | None = None
+
+
+class KeyedStates(Generic[S, O]):
+    """Folds derived messages; synchronous and without I/O."""
+
+    def __init__(self, fold: Fold[S, O], limits: Limits = DEFAULT_LIMITS, watermark_unix_nano: int = 0) -> None:
+        self._fold = fold
+        self._limits = limits
+        self._keys: OrderedDict[str, _Key[S]] = OrderedDict()
+        self._decoded: OrderedDict[str, None] = OrderedDict()
+        self._dirty: dict[str, None] = {}
+        self._heap: list[tuple[int, str]] = []
+        self._outputs: list[O] = []
+        self.watermark = watermark_unix_nano
+        self.counters = Counters()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    # Folding
+
+    def feed(self, message: Derived, ceiling_unix_nano: int) -> None:
+        """Fold one message. No time in it counts for more than the ceiling: clocks of producers can be wrong."""
+        origin = message.origin
+        applied: dict[str, int] = {}
+        for event in message.events:
+            at = min(event.time_unix_nano or message.watermark_unix_nano or self.watermark, ceiling_unix_nano)
+            self.advance_to(at)
+            one = self._key(event.key)
+            offset = event.source_offset
+            if offset is not None:
+                if offset <= one.sources.get(origin, -1):
+                    self.counters.repeated += 1
+                    continue
+                applied[event.key] = max(offset, applied.get(event.key, -1))
+            self._apply(one, event, at)
+        for key, offset in applied.items():
+            # only now: the message may hold several events of one offset, and not in the order of offsets
+            if (found := self._keys.get(key)) is not None:
+                found.sources[origin] = offset
+        self.advance_to(min(message.watermark_unix_nano, ceiling_unix_nano))
+        self._run_due()
+
+    def _apply(self, one: _Key[S], event: Event, at: int) -> None:
+        state = self._state(event.key, one)
+        try:
+            self._outputs += self._fold.apply(state, event.kind, event.fields)
+            self.counters.applied += 1
+        except Exception:
+            # the contract forbids it; one event that breaks it must not stop all the others for ever
+            self.counters.failed += 1
+            _log.exception("a %s event could not be folded and was left out", event.kind)
+        one.lag = self.watermark - at
+        one.touched = self.watermark
+        one.check_at = one.touched + self._limits.recheck_ns + 1
+        self._dirty[event.key] = None
+        self._schedule(event.key, one, self._fold.due(state))
+
+    def _advance(self, state: S, own: int) -> None:
+        try:
+            self._outputs += self._fold.advance(state, own)
+        except Exception:
+            self.counters.failed += 1
+            _log.exception("a key could not be advanced")
+
+    def advance_to(self, watermark_unix_nano: int) -> None:
+        """Event time has come to here at least: judge the silence of every key whose time has come."""
+        if watermark_unix_nano > self.watermark:
+            self.watermark = watermark_unix_nano
+            self._run_due()
+
+    def settle(self, horizon_ns: int) -> None:
+        """Let time pass without events until nothing is due, at most `horizon_ns` of it.
+
+        Each key is asked at exactly the times it wants, as it would be in a quiet hour.
+        """
+        end = self.watermark + horizon_ns
+        for _ in range(SETTLE_ROUNDS * (len(self._keys) + 1)):
+            if not self._heap or self._heap[0][0] > end:
+                return
+            self.watermark = max(self.watermark, self._heap[0][0])
+            self._run_due()
+        _log.warning("a fold asks to be advanced again and again; what it still wants is left out")
+
+    def _run_due(self) -> None:
+        while self._heap and self._heap[0][0] <= self.watermark:
+            at, key = heapq.heappop(self._heap)
+            one = self._keys.get(key)
+            if one is None or one.scheduled != at:
+                continue
+            one.scheduled = None
+            state = self._state(key, one)
+            own = self.watermark - one.lag
+            due = self._fold.due(state)
+            if due is not None and due <= own:
+                self._advance(state, own)
+                self._dirty[key] = None
+                due = self._fold.due(state)
+                due = None if due is None else max(due, own + 1)
+            if self.watermark >= one.check_at:
+                if self._fold.expired(state, own):
+                    self.counters.expired += 1
+                    self._forget(key)
+                    continue
+                one.check_at = self.watermark + max(1, self._limits.recheck_ns // 4)
+            self._schedule(key, one, due)
+
+    def _schedule(self, key: str, one: _Key[S], due: int | None) -> None:
+        at = one.check_at if due is None else min(one.check_at, due + one.lag)
+        if one.scheduled is None or at < one.scheduled:
+            # a later time needs no new entry: the key is asked at the earlier one and scheduled anew
+            one.scheduled = at
+            heapq.heappush(self._heap, (at, key))
+            if len(self._heap) > 2 * len(self._keys) + _HEAP_SLACK:
+                self._heap = [(k.scheduled, name) for name, k in self._keys.items() if k.scheduled is not None]
+                heapq.heapify(self._heap)
+
+    # Keys
+
+    def _key(self, key: str) -> _Key[S]:
+        one = self._keys.get(key)
+        if one is not None:
+            self._keys.move_to_end(key)
+            return one
+        while len(self._keys) >= self._limits.max_keys:
+            self.counters.evicted += 1
+            self._forget(next(iter(self._keys)))
+        one = self._keys[key] = _Key()
+        return one
+
+    def _state(self, key: str, one: _Key[S]) -> S:
+        if one.state is None:
+            one.state = self._fold.initial(key) if one.data is None else self._decode(key, one.data)
+        self._decoded[key] = None
+        self._decoded.move_to_end(key)
+        return one.state
+
+    def _decode(self, key: str, data: bytes) -> S:
+        try:
+            return self._fold.decode(data[data.index(b"\n") + 1 :])
+        except Exception:
+            # written by another version, say: better to begin anew than to stop
+            self.counters.failed += 1
+            _log.exception("a stored state could not be read; its key begins anew")
+            return self._fold.initial(key)
+
+    def _forget(self, key: str) -> None:
+        del self._keys[key]
+        self._decoded.pop(key, None)
+        self._dirty[key] = None
+
+    # What came of it
+
+    def take_outputs(self) -> list[O]:
+        """Outputs since they were last taken, in order."""
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def take_changes(self) -> list[tuple[str, bytes | None]]:
+        """Keys that changed since changes were last taken, with their state as bytes; None: the key is forgotten."""
+        changes: list[tuple[str, bytes | None]] = []
+        for key in self._dirty:
+            one = self._keys.get(key)
+            if one is None:
+                changes.append((key, None))
+            elif one.state is not None:
+                one.data = _envelope(one, self._fold.encode(one.state), self._fold.due(one.state))
+                changes.append((key, one.data))
+        self._dirty.clear()
+        self._shrink()
+        return changes
+
+    def drop_changes(self) -> None:
+        """Forget which keys changed: for a host that stores nothing."""
+        self._dirty.clear()
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are outputs or changes to take."""
+        return bool(self._outputs or self._dirty)
+
+    def _shrink(self) -> None:
+        """Keep the states used last decoded; all others stay as bytes."""
+        while len(self._decoded) > self._limits.max_decoded:
+            key, _ = self._decoded.popitem(last=False)
+            self._keys[key].state = None
+
+    def load(self, stored: Iterable[tuple[str, bytes]]) -> None:
+        """Take over what `take_changes` gave away before; nothing is decoded but when each key is due."""
+        for key, data in stored:
+            due_at, lag, touched, sources = orjson.loads(data[: data.index(b"\n")])
+            one = self._keys[key] = _Key()
+            one.data, one.sources, one.lag, one.touched = data, sources, lag, touched
+            one.check_at = touched + self._limits.recheck_ns + 1
+            self._schedule(key, one, None if due_at is None else due_at - lag)
+            # the watermark itself is stored elsewhere, and less often
+            self.watermark = max(self.watermark, touched)
+
+
+def _envelope(one: _Key[Any], body: bytes, due: int | None) -> bytes:
+    """What the host has to know of a key without decoding it, a newline, the state."""
+    due_at = None if due is None else due + one.lag
+    return orjson.dumps([due_at, one.lag, one.touched, one.sources]) + b"\n" + body

@@ -1,0 +1,48 @@
+"""What stages ask of a transport beyond Faust's own interface: commits with metadata, fenced by generation.
+
+Faust fetches, rebalances and runs agents; offsets are ours. The local transport and the Kafka transport both serve
+this, so that stages know no difference. `app.consumer` of an app on either transport satisfies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from faust.types import TP
+
+from pipeline.transport.records import Committed
+
+
+class OffsetConsumer(Protocol):
+    """The consumer of one member of one consumer group."""
+
+    def assignment(self) -> Collection[TP]:
+        """The partitions that this member owns now; changelogs among them."""
+        ...
+
+    async def commit_meta(self, offsets: Mapping[TP, Committed], generation: int | None = None) -> bool:
+        """Commit offsets with their metadata, all of them or none.
+
+        True: they are durable, and at that moment this member still owned all the partitions in `generation`
+        (None: whichever is current). False: it did not, nothing was committed, and the caller must do nothing more
+        for these partitions: another member may be working on them already. Later commits of a partition replace
+        earlier ones whatever their order of offsets, so the caller keeps them in order (one lock a partition).
+        """
+        ...
+
+    async def committed_meta(self, partitions: Collection[TP]) -> Mapping[TP, Committed | None]:
+        """What this group committed last, from the log and not from a cache; None: never."""
+        ...
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """Offsets of the oldest records that are still there."""
+        ...
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """The next offsets to be written, from the log and not from a cache: they hold when the fetcher is dead."""
+        ...
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        """Read on from `offset`; records fetched before may still arrive, in any number."""
+        ...

@@ -1,0 +1,140 @@
+"""SQL of users: parsed, checked and written anew, so that what was checked is what runs.
+
+The embedded engine has no users or grants: `readonly = 1` refuses writes and table functions, but hides no system
+table, and lets INTO OUTFILE write files. So what may be said is listed here. The text that reaches the engine is
+generated from the parsed statement, never the user's own: comments, quoting and everything that two parsers might
+read in two ways is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from query.functions import TABLE_FUNCTIONS, allowed
+from schemas.errors import QueryError
+from schemas.tables import TABLES, VIEWS
+
+DIALECT: Final = "clickhouse"
+MAX_SQL_CHARACTERS: Final = 20_000
+
+READABLE: Final = frozenset({table.name for table in TABLES} | {view.name for view in VIEWS})
+HIDDEN_DATABASES: Final = frozenset({"system", "information_schema"})
+
+_PLAIN_NAME: Final = re.compile(r"[\w .:@/$*+-]{1,200}", re.ASCII)
+_DENIED: Final = (
+    (exp.Parameter, exp.SessionParameter, exp.Placeholder), "query parameters",
+), ((exp.Into, exp.Lock, exp.Command, exp.DML, exp.DDL, exp.Values), "anything but SELECT")
+
+# A statement outside its grammar is logged by sqlglot, text and all; here it is an answer to the user.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
+def safe_sql(text: str, limit: int) -> str:
+    """The statement as it may run.
+
+    Args:
+        text: One SELECT, as the user wrote it.
+        limit: Set as its LIMIT where it has none.
+
+    Raises:
+        QueryError: It is not one SELECT over our tables; the hint says what is possible.
+    """
+    statement = _parse(text)
+    _check_nodes(statement)
+    _check_tables(statement)
+    if isinstance(statement, exp.Select) and statement.args.get("limit") is None:
+        statement = statement.limit(limit)
+    written = statement.sql(DIALECT, comments=False)
+    _check_words(sqlglot.tokenize(written, read=DIALECT))
+    return written
+
+
+def _parse(text: str) -> exp.Expression:
+    if not text.strip():
+        raise QueryError("empty", "there is no SQL", field="sql", hint="for instance: SELECT count() FROM tool_calls")
+    if len(text) > MAX_SQL_CHARACTERS:
+        raise QueryError("too_long", f"SQL may have {MAX_SQL_CHARACTERS} characters", field="sql")
+    try:
+        statements = [s for s in sqlglot.parse(text, read=DIALECT) if s is not None]
+    except SqlglotError as error:
+        raise QueryError("syntax", _first_line(error), field="sql", hint="this is ClickHouse SQL") from error
+    except RecursionError as error:
+        raise QueryError("too_complex", "the SQL is nested too deeply", field="sql") from error
+    if len(statements) != 1:
+        raise QueryError("one_statement", "exactly one statement is run", field="sql", hint="leave the `;` out")
+    statement = statements[0].unnest()
+    if not isinstance(statement, (exp.Select, exp.SetOperation)):
+        raise QueryError("only_select", "only SELECT is run here", field="sql", hint=_tables_hint())
+    return statement
+
+
+def _check_nodes(statement: exp.Expression) -> None:
+    for node in statement.walk():
+        for kinds, what in _DENIED:
+            if isinstance(node, kinds):
+                raise QueryError("not_allowed", f"{what} cannot be run here", field="sql")
+        for clause in ("settings", "format", "into"):
+            if isinstance(node, exp.Query) and node.args.get(clause):
+                raise QueryError(
+                    "not_allowed", f"{clause.upper()} cannot be set here", field="sql", hint=f"leave {clause.upper()} out"
+                )
+        if isinstance(node, exp.Identifier) and not _PLAIN_NAME.fullmatch(node.name):
+            raise QueryError("not_allowed", f"{node.name[:60]!r} cannot be a name here", field="sql")
+        if isinstance(node, exp.In):
+            _check_in(node)
+
+
+def _check_in(node: exp.In) -> None:
+    """`x IN name` reads a table, though it looks like a column."""
+    for operand in (node.args.get("field"), *node.expressions):
+        named = operand.unnest() if isinstance(operand, exp.Expression) else operand
+        if isinstance(named, (exp.Column, exp.Dot)) and not _is_bare(named):
+            raise QueryError("not_allowed", "IN takes a list or a subquery here", field="sql")
+
+
+def _is_bare(named: exp.Expression) -> bool:
+    return isinstance(named, exp.Column) and not named.table
+
+
+def _check_tables(statement: exp.Expression) -> None:
+    known = READABLE | {cte.alias for cte in statement.find_all(exp.CTE)}
+    for table in statement.find_all(exp.Table):
+        if isinstance(table.this, exp.Identifier):
+            if table.db or table.catalog or table.name not in known:
+                name = ".".join(part for part in (table.catalog, table.db, table.name) if part)
+                raise QueryError("unknown_table", f"there is no table {name[:100]!r}", field="sql", hint=_tables_hint())
+        elif table.this.name.lower() not in TABLE_FUNCTIONS or table.db:
+            raise QueryError("not_allowed", "table functions cannot be read here", field="sql", hint=_tables_hint())
+
+
+def _check_words(tokens: list[Token]) -> None:
+    """Check the text that will run, word by word."""
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.token_type in (TokenType.STRING, TokenType.NUMBER):
+            continue
+        if token.text.lower() in HIDDEN_DATABASES:
+            raise QueryError("not_allowed", f"`{token.text}` cannot be read here", field="sql", hint=_tables_hint())
+        calls = following is not None and following.token_type is TokenType.L_PAREN
+        if calls and re.search(r"\w", token.text) and not allowed(token.text):
+            raise QueryError(
+                "unknown_function",
+                f"the function {token.text[:60]!r} cannot be called here",
+                field="sql",
+                hint="functions over numbers, text, times, arrays, maps and JSON, and aggregates, can be called",
+            )
+
+
+def _tables_hint() -> str:
+    return "tables: " + ", ".join(sorted(READABLE))
+
+
+def _first_line(error: Exception) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return text.splitlines()[0][:300] if text else "the SQL cannot be parsed"

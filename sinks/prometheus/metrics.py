@@ -1,0 +1,157 @@
+"""The sink: everything that becomes a metric comes in here, from any thread."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+import pyarrow as pa
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from schemas import metrics as m
+from schemas.facts import Slice
+from schemas.finding import Finding
+from schemas.histogram import midpoint_ns
+from sinks.prometheus.agents import AgentMetrics
+from sinks.prometheus.roster import Roster
+from sinks.prometheus.samples import Families, clean
+
+MAX_NAMED_SERIES: Final = 200
+MAX_REMEMBERED_FINDINGS: Final = 20_000
+
+
+class PrometheusMetrics:
+    """All metrics of the process, in a registry of their own.
+
+    Memory: `max_series` series by name and one `other`; `max_agent_time_series` lines of the agents' own metrics.
+
+    Args:
+        started_unix_nano: Agents' cumulative counters that began earlier count from their first value on.
+        max_series: Series shown by name.
+        max_agent_time_series: Lines shown of the agents' own metrics, over all of them.
+    """
+
+    content_type: Final = CONTENT_TYPE_LATEST
+
+    def __init__(
+        self, *, started_unix_nano: int = 0, max_series: int = MAX_NAMED_SERIES, max_agent_time_series: int = 5000
+    ) -> None:
+        self._lock = threading.Lock()
+        self._families = Families()
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self._families)
+        self._roster: Roster[tuple[str, ...]] = Roster(max_series)
+        self._agents = AgentMetrics(self._families, started_unix_nano, max_agent_time_series)
+        self._open: dict[str, tuple[str, str]] = {}
+        self._reached: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def render(self) -> bytes:
+        """The exposition, of `content_type`."""
+        with self._lock:
+            return generate_latest(self._registry)
+
+    # What the agents do
+
+    def observe_slices(self, slices: Iterable[Slice]) -> None:
+        """Add the partial aggregates of one batch."""
+        with self._lock:
+            for one in slices:
+                self._observe_slice(one)
+
+    def observe_metrics(self, table: pa.Table) -> None:
+        """Add rows of `otel_metrics_sum` or `otel_metrics_histogram`, known by their columns; others are ignored."""
+        with self._lock:
+            self._agents.observe(table)
+
+    def observe_findings(self, findings: Iterable[Finding], *, restored: bool = False) -> None:
+        """Count new revisions. The same revision twice counts once.
+
+        Args:
+            findings: In order of revision.
+            restored: They were open before the process started: they are not opened again.
+        """
+        with self._lock:
+            for finding in findings:
+                self._observe_finding(finding, restored)
+
+    # What the pipeline does
+
+    def received(self, signal: str, transport: str, outcome: str, records: int, size_bytes: int) -> None:
+        """Count one export request (the receiver's counter)."""
+        with self._lock:
+            self._families.of(m.RECEIVED_REQUESTS).add(1, signal, transport, outcome)
+            if outcome == "accepted":
+                self._families.of(m.RECEIVED_RECORDS).add(records, signal, transport)
+                self._families.of(m.RECEIVED_BYTES).add(size_bytes, signal, transport)
+
+    def stored(self, table: str, rows: int) -> None:
+        """Count rows inserted into a table."""
+        with self._lock:
+            self._families.of(m.STORED_ROWS).add(rows, table)
+
+    def inserted(self, duration_s: float) -> None:
+        """Count one insert of a batch."""
+        with self._lock:
+            distribution = self._families.of(m.INSERT_DURATION).distribution()
+            distribution.add(m.INSERT_DURATION.buckets, duration_s)
+            distribution.sum += duration_s
+
+    def dead_lettered(self, topic: str, messages: int = 1) -> None:
+        """Count messages that could not be used."""
+        with self._lock:
+            self._families.of(m.DEAD_LETTERS).add(messages, topic)
+
+    def lag(self, topic: str, messages: int) -> None:
+        """Set how far a topic's consumer is behind."""
+        with self._lock:
+            self._families.of(m.LAG).set(messages, topic)
+
+    def watermark(self, unix_nano: int) -> None:
+        """Set the event time up to which everything was judged."""
+        with self._lock:
+            self._families.of(m.WATERMARK).set(unix_nano / 1e9)
+
+    def build(self, version: str) -> None:
+        """Set the version that runs."""
+        with self._lock:
+            self._families.of(m.BUILD_INFO).set(1, version)
+
+    def _observe_slice(self, one: Slice) -> None:
+        labels: tuple[str, ...] = clean(one.series)
+        admission = self._roster.admit(labels, one.count)
+        if admission.evicted is not None:
+            for metric in (m.CALLS, m.ERRORS, m.DURATION, m.TOKENS, m.COST):
+                self._families.of(metric).drop(*admission.evicted)
+        if not admission.named:
+            labels = (m.OTHER,) * len(labels)
+        self._families.of(m.CALLS).add(one.count, *labels)
+        self._families.of(m.ERRORS).add(one.errors, *labels)
+        if one.tokens:
+            self._families.of(m.TOKENS).add(one.tokens, *labels)
+        if one.cost_usd > 0 and math.isfinite(one.cost_usd):
+            self._families.of(m.COST).add(one.cost_usd, *labels)
+        if one.histogram:
+            distribution = self._families.of(m.DURATION).distribution(*labels)
+            for bucket, count in one.histogram.items():
+                distribution.add(m.DURATION.buckets, midpoint_ns(bucket) / 1e9, count)
+            distribution.sum += one.duration_sum_ns / 1e9
+
+    def _observe_finding(self, finding: Finding, restored: bool) -> None:
+        gauge = self._families.of(m.FINDINGS_OPEN)
+        before = self._open.pop(finding.id, None)
+        if before is not None:
+            gauge.add(-1, *before)
+        now = (finding.rule, finding.severity)
+        if finding.status != "resolved" and len(self._open) < MAX_REMEMBERED_FINDINGS:
+            self._open[finding.id] = now
+            gauge.add(1, *now)
+        reached = (finding.id, finding.severity)
+        if reached not in self._reached:
+            self._reached[reached] = None
+            if len(self._reached) > MAX_REMEMBERED_FINDINGS:
+                self._reached.popitem(last=False)
+            self._families.of(m.FINDINGS_OPENED).add(0 if restored else 1, *now)

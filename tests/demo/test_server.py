@@ -1,0 +1,76 @@
+"""Starting and stopping a server: whatever happens, no process is left behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo import server
+from demo.server import Server, ServerFailedError
+
+READY = """
+import json, sys, time
+file = sys.argv[sys.argv.index("--ready-file") + 1]
+print("listening", flush=True)
+open(file, "w").write(json.dumps(dict(otlp_grpc="a:1", otlp_http="b:2", api="c:3", pid=1)))
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+FAILS = "print('port 4317 is taken'); raise SystemExit(3)"
+HANGS = "import time; time.sleep(60)"
+DEAF = READY.replace("import json", "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nimport json")
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A data folder; `telltale` is the program that the test names."""
+    program = tmp_path / "telltale"
+    program.write_text(f"#!{sys.executable}\n{request.param}")
+    program.chmod(0o755)
+    monkeypatch.setattr(server, "PROGRAM", program)
+    monkeypatch.setattr(server, "READY_WITHIN_S", 2.0)
+    monkeypatch.setattr(server, "STOP_WITHIN_S", 0.5)
+    return tmp_path / "data"
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("data", [READY], indirect=True)
+def test_a_server_is_started_read_and_stopped(data: Path) -> None:
+    printed: list[str] = []
+    started = Server.start(data, on_line=printed.append)
+    assert (started.otlp_grpc, started.otlp_http, started.url) == ("a:1", "b:2", "http://c:3")
+    assert started.stop() == 0
+    assert printed == ["listening", "stopped"]
+    assert started.log_tail(1) == "stopped"
+    assert is_gone(started.process.pid)
+
+
+@pytest.mark.parametrize("data", [FAILS], indirect=True)
+def test_a_server_that_ends_is_reported_with_its_last_words(data: Path) -> None:
+    with pytest.raises(ServerFailedError, match=r"(?s)status 3.*port 4317 is taken"):
+        Server.start(data)
+
+
+@pytest.mark.parametrize("data", [HANGS], indirect=True)
+def test_a_server_that_is_never_ready_is_killed(data: Path) -> None:
+    with pytest.raises(ServerFailedError, match="not ready in time"):
+        Server.start(data)
+
+
+@pytest.mark.parametrize("data", [DEAF], indirect=True)
+def test_a_server_that_does_not_stop_is_killed(data: Path) -> None:
+    started = Server.start(data)
+    assert started.stop() == -9
+    assert is_gone(started.process.pid)
