@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from statistics import quantiles
 
 from benchmarks import report, spans
 from benchmarks.loops import Sender, body_of, same_call
-from demo.server import Server, parse_findings
+from demo.server import Server
 
 TARGETS = {"ready": "under 5 s", "delay": "p95 under 3 s", "idle": "under 500 MB", "load": "flat"}
 CALLS_OF_A_LOOP = 4
@@ -68,16 +66,10 @@ def finding_delay_s(server: Server, sender: Sender) -> float:
         sender.post(body_of(same_call(session, number, start_ns)))
     acknowledged = time.monotonic()
     while time.monotonic() - acknowledged < FOUND_WITHIN_S:
-        if any(f["severity"] != "suspect" for f in session_findings(server, session)):
+        if any(f["severity"] != "suspect" for f in server.findings(session=session)):
             return time.monotonic() - acknowledged
         time.sleep(0.02)
     raise RuntimeError(f"the loop of session {session} was not found within {FOUND_WITHIN_S:.0f} s")
-
-
-def session_findings(server: Server, session: str) -> list[dict[str, object]]:
-    """Findings of one session over the HTTP API."""
-    with urllib.request.urlopen(f"{server.url}/v1/findings?session={session}", timeout=10) as answer:  # noqa: S310 - http
-        return parse_findings(json.dumps(json.load(answer)))
 
 
 def load_rows(server: Server, seconds: float) -> list[list[str]]:

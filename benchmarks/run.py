@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks import live, pipe, replay
+from benchmarks import ledger, live, pipe, replay
 
-MAINS: Final[tuple[Callable[[list[str]], int], ...]] = (pipe.main, replay.main, live.main)
+MAINS: Final[tuple[Callable[[list[str]], int], ...]] = (pipe.main, replay.main, live.main, ledger.main)
 
 
 def main(argv: list[str]) -> int:

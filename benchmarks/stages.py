@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.clock import StageClock
 from pipeline import assembly, normalize, routing, series
-from pipeline.folds import folds, limits
+from pipeline.folds import bounds, folds
 from pipeline.message import Message
 from pipeline.minutes import SeriesMinute
 from pipeline.normalize import Normalized, Normalizer
@@ -32,10 +32,10 @@ class Pipe:
         self._clock = clock
         self._normalizer = assembly.normalizer(settings)
         self._sink = ClickHouseSink(settings.store_url)
-        made, bounds = folds(assembly.detectors(), settings), limits(settings)
-        self._links = InlineStage(made.links, bounds)
-        self._calls = InlineStage(made.calls, bounds)
-        self._slices = InlineStage(made.slices, bounds)
+        made, within = folds(assembly.detectors(), settings), bounds(settings)
+        self._links = InlineStage(made.links, within.links)
+        self._calls = InlineStage(made.calls, within.calls)
+        self._slices = InlineStage(made.slices, within.slices)
         self.findings = 0
         _charge(self._normalizer, clock)
 

@@ -1,6 +1,6 @@
 """Two PydanticAI agents with PydanticAI's own OpenTelemetry instrumentation; only the model is a script.
 
-One repairs the bug and ends. The other asks for an edit that cannot work, again and again, and gives up.
+One repairs the bug and ends. The other runs tests that are not there, again and again, and gives up.
 They know nothing of Telltale but where to export to: `python -m demo.agents HOST:PORT FOLDER HEALTHY-ID STUCK-ID`.
 """
 
@@ -22,7 +22,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
 
 from demo.sessions import Sessions
-from demo.workspace import BUG, FIX, MODULE, Workspace
+from demo.workspace import BUG, FIX, MODULE, TEST_MODULE, Workspace
 
 MODEL: Final = "gpt-4o"
 """Its name makes PydanticAI price the script's tokens as that model's; no model is called."""
@@ -37,17 +37,17 @@ Move = tuple[str, dict[str, Any]] | str
 
 HEALTHY: Final[Sequence[Move]] = (
     ("read_file", {"path": MODULE}),
-    ("run_tests", {}),
+    ("run_tests", {"file": TEST_MODULE}),
     ("edit_file", {"path": MODULE, "old": BUG, "new": FIX}),
-    ("run_tests", {}),
+    ("run_tests", {"file": TEST_MODULE}),
     "The discount is subtracted now, and the tests pass.",
 )
-# The old text is not what stands in the file, so every one of these edits is refused in the same words.
+# There is no such folder, so every one of these calls fails in the same words.
 STUCK: Final[Sequence[Move]] = (
     ("read_file", {"path": MODULE}),
-    ("run_tests", {}),
-    *[("edit_file", {"path": MODULE, "old": "return subtotal * discount", "new": FIX.strip()})] * STUCK_REPEATS,
-    "I could not apply the edit.",
+    ("edit_file", {"path": MODULE, "old": BUG, "new": FIX}),
+    *[("run_tests", {"file": f"tests/{TEST_MODULE}"})] * STUCK_REPEATS,
+    "I cannot run the tests.",
 )
 
 

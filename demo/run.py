@@ -20,6 +20,7 @@ from demo.sessions import Sessions
 from demo.show import finding_lines, quote, say
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[1]
 FOUND_WITHIN_S = 30.0
 """How long to wait for a finding after its last span was sent."""
 
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(folder: Path) -> int:
     """The acts, in order."""
     say("starting `telltale up` in a fresh folder, on free ports")
-    server = Server.start(folder / "data", on_line=quote)
+    server = Server.start(folder / "data", on_line=Quoted())
     try:
         say(f"ready after {server.ready_s:.1f} s: OTLP/gRPC {server.otlp_grpc}, OTLP/HTTP {server.otlp_http}")
         sessions = Sessions.fresh()
@@ -75,11 +76,25 @@ def run(folder: Path) -> int:
     return 0
 
 
+class Quoted:
+    """Shows what `telltale up` prints, but for the lines on how to set agents up: these agents are set up."""
+
+    def __init__(self) -> None:
+        self._setting_up = True
+
+    def __call__(self, line: str) -> None:
+        """Take one line."""
+        if line.startswith("telltale") or not self._setting_up:
+            quote(line)
+        if line.startswith("Findings appear here"):
+            self._setting_up = False
+
+
 def watch_agents(server: Server, sessions: Sessions, folder: Path) -> None:
     """Run both agents in a process of their own and show the stuck one's finding as soon as it can be read."""
     say("two PydanticAI agents work on a bug: real tools, real telemetry over gRPC, a scripted model")
     command = [sys.executable, "-m", "demo.agents", server.otlp_grpc, str(folder), sessions.healthy, sessions.stuck]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as working:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as working:
         try:
             found = _wait(lambda: expect.alerted(expect.loops_of(server.findings(), sessions.stuck)), working)
             if found:
@@ -93,8 +108,12 @@ def watch_agents(server: Server, sessions: Sessions, folder: Path) -> None:
         raise RuntimeError(f"the agents ended with status {working.returncode}")
     for session, closing in zip((sessions.healthy, sessions.stuck), words.splitlines(), strict=True):
         say(f"{session} ended: {closing}")
-    loops = expect.loops_of(server.findings(), sessions.healthy)
-    say(f"findings for {sessions.healthy}, the healthy one: {len(loops) or 'none'}")
+    findings = steady_findings(server)
+    for session in (sessions.stuck, sessions.healthy):
+        loops = expect.loops_of(findings, session)
+        say(f"findings for {session}: {len(loops) or 'none'}")
+        for loop in loops:
+            _print_finding(loop)
 
 
 def send_traffic(server: Server) -> None:
@@ -110,7 +129,18 @@ def send_traffic(server: Server) -> None:
 def wait_until_right(server: Server, sessions: Sessions) -> list[str]:
     """Ask until exactly the expected findings are there; what differs at the end of the wait."""
     _wait(lambda: not expect.differences(server.findings(), sessions))
-    return expect.differences(server.findings(), sessions)
+    return expect.differences(steady_findings(server), sessions)
+
+
+def steady_findings(server: Server) -> list[expect.Finding]:
+    """The findings once they have not changed for a second: what was sent has been judged."""
+    now, deadline = server.findings(), time.monotonic() + FOUND_WITHIN_S
+    while time.monotonic() < deadline:
+        time.sleep(1.0)
+        before, now = now, server.findings()
+        if before == now:
+            break
+    return now
 
 
 def show_changes(server: Server) -> None:

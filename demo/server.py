@@ -9,15 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread, current_thread, main_thread
 from typing import Any, Final
+from urllib.parse import urlencode
 
 PROGRAM: Final = Path(sys.executable).with_name("telltale")
 READY_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 15.0
+ANSWER_WITHIN_S: Final = 30.0
+PAGE_ROWS: Final = 500
 ANY_PORT: Final = "127.0.0.1:0"
 
 
@@ -78,13 +83,22 @@ class Server:
         """The command line of `telltale ARGUMENTS --url ...`."""
         return [str(PROGRAM), *arguments, "--url", self.url]
 
-    def findings(self) -> list[dict[str, Any]]:
-        """All findings as `telltale findings --json` prints them."""
-        return parse_findings(self._output("findings", "--json"))
+    def findings(self, **filters: str) -> list[dict[str, Any]]:
+        """All findings in their present state, over the API, page by page."""
+        found: list[dict[str, Any]] = []
+        query = {"limit": str(PAGE_ROWS), **filters}
+        while True:
+            page = self._ask(f"/v1/findings?{urlencode(query)}")
+            found += page["findings"]
+            if not page["truncated"]:
+                return found
+            query["after"] = page["next_cursor"]
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of a SELECT."""
-        return [json.loads(line) for line in self._output("sql", sql, "--json").splitlines() if line.strip()]
+        """The rows of a SELECT, over the API."""
+        answer = self._ask("/v1/sql", {"sql": sql, "limit": PAGE_ROWS})
+        names = [column["name"] for column in answer["columns"]]
+        return [dict(zip(names, row, strict=True)) for row in answer["rows"]]
 
     def stop(self) -> int:
         """Interrupt as Ctrl-C does, wait, and return the exit status; kill what does not end."""
@@ -108,11 +122,16 @@ class Server:
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def _output(self, *arguments: str) -> str:
-        done = self.telltale(*arguments)
-        if done.returncode not in (0, 1):  # 1: something was found
-            raise RuntimeError(f"telltale {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-        return done.stdout
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        kind = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}{path}", data, kind)  # noqa: S310 - always http
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:  # noqa: S310 - always http
+                answered: dict[str, Any] = json.load(answer)
+                return answered
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{path} answered {error.code}: {error.read()[:500]!r}") from error
 
     def _copy_output(self) -> None:
         assert self.process.stdout is not None  # noqa: S101 - Popen was given a pipe
@@ -162,20 +181,3 @@ def interrupts_held() -> Iterator[list[int]]:
         yield came
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def parse_findings(text: str) -> list[dict[str, Any]]:
-    """Findings out of JSON: an array, an object with `findings`, or one object a line."""
-    stripped = text.strip()
-    if not stripped:
-        return []
-    try:
-        parsed = json.loads(stripped)
-    except json.JSONDecodeError:
-        return [json.loads(line) for line in stripped.splitlines() if line.strip()]
-    if isinstance(parsed, list):
-        return parsed
-    if "findings" in parsed:
-        found: list[dict[str, Any]] = parsed["findings"]
-        return found
-    return [parsed]

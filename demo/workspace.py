@@ -12,6 +12,7 @@ from typing import Final
 from pydantic_ai import ModelRetry
 
 MODULE: Final = "cart.py"
+TEST_MODULE: Final = "test_cart.py"
 BUG: Final = "    return subtotal + subtotal * discount"
 FIX: Final = "    return subtotal - subtotal * discount"
 
@@ -49,7 +50,7 @@ class Workspace:
         """Write the repository with its bug."""
         root.mkdir(parents=True)
         (root / MODULE).write_text(CART)
-        (root / "test_cart.py").write_text(TESTS)
+        (root / TEST_MODULE).write_text(TESTS)
         return cls(root)
 
     async def read_file(self, path: str) -> str:
@@ -65,10 +66,11 @@ class Workspace:
         file.write_text(text.replace(old, new))
         return f"edited {path}"
 
-    async def run_tests(self) -> str:
-        """Run the tests of the repository and return what they print."""
+    async def run_tests(self, file: str) -> str:
+        """Run a file of tests and return what they print."""
+        target = self._inside(file)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-B", "-m", "unittest", "-q"),
+            *(sys.executable, "-B", "-m", "unittest", "-q", target.name),
             cwd=self.root,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -115,9 +115,7 @@ def _rule(file: str, table: Mapping[str, Any]) -> Rule:
         **texts,
         false_positives=tuple(_text(d, f"{file}: false_positives") for d in doubts),
         mode=mode,
-        parameters=read(
-            PARAMETERS[texts["detector"]], table.get("parameters", {}), file=file, key="parameters"
-        ),
+        parameters=read(PARAMETERS[texts["detector"]], table.get("parameters", {}), file=file, key="parameters"),
         tests=_tests(file, table.get("tests", [])),
         file=file,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from detectors.catalog import Detectors
 from pipeline.detect import DetectorFold
@@ -11,7 +11,7 @@ from pipeline.resolver import Resolver
 from pipeline.settings import Settings
 from pipeline.stages.states import Limits
 
-SERIES_EXPIRE_S = 691_200.0
+SERIES_EXPIRE_S: Final = 691_200.0
 """A series that has been silent for more than a week has no past to be compared with."""
 
 
@@ -32,9 +32,18 @@ def folds(detectors: Detectors, settings: Settings) -> Folds:
     )
 
 
-def limits(settings: Settings) -> Limits:
-    """Bounds of one partition's states."""
-    return Limits(max_keys=settings.max_keys)
+class Bounds(NamedTuple):
+    """Bounds of one partition's states, for each fold: a silent key is asked whether it is over when it can be."""
+
+    links: Limits
+    calls: Limits
+    slices: Limits
+
+
+def bounds(settings: Settings) -> Bounds:
+    """The folds' bounds."""
+    expiries = (settings.trace_expire_s, settings.session_expire_s, SERIES_EXPIRE_S)
+    return Bounds(*(Limits(max_keys=settings.max_keys, recheck_ns=_ns(expiry)) for expiry in expiries))
 
 
 def _ns(seconds: float) -> int:

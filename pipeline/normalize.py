@@ -92,7 +92,8 @@ class Normalizer:
         if store:
             out.tables |= {name: self._redactor.table(rows) for name, rows in decoded.tables.items() if rows.num_rows}
             if decoded.dead_letters:
-                out.tables["dead_letters"] = dead_letter_rows(decoded.dead_letters)
+                letters = [redacted(letter, self._redactor) for letter in decoded.dead_letters]
+                out.tables["dead_letters"] = dead_letter_rows(letters)
         out.derived = {
             topic.name: Derived(
                 last.topic, last.partition, first.offset, last.offset, watermark, events.get(topic.name, [])
@@ -106,6 +107,12 @@ class Normalizer:
         if signal == "traces" and not facts.claimed.all():
             observations += series.of_spans(table.filter(pa.array(~facts.claimed)))
         return series.slices(observations, self._names)
+
+
+def redacted(letter: DeadLetter, redactor: Redactor) -> DeadLetter:
+    """Bytes that nobody could decode can still hold secrets, and the reason can quote them."""
+    value = redactor.text(letter.value.decode("latin-1")).encode("latin-1", "replace")
+    return letter._replace(value=value, reason=redactor.text(letter.reason))
 
 
 def _slice_event(one: Slice, offset: int, watermark: int) -> Event:

@@ -41,7 +41,7 @@ class Observer(Protocol):
 
     def observe_slices(self, slices: Iterable[Slice]) -> None: ...  # noqa: D102 - see sinks.prometheus
     def observe_metrics(self, table: pa.Table) -> None: ...  # noqa: D102
-    def observe_findings(self, findings: Iterable[Finding], *, restored: bool = False) -> None: ...  # noqa: D102
+    def observe_findings(self, findings: Iterable[Finding]) -> None: ...  # noqa: D102
     def stored(self, table: str, rows: int) -> None: ...  # noqa: D102
     def inserted(self, duration_s: float) -> None: ...  # noqa: D102
     def dead_lettered(self, topic: str, messages: int = 1) -> None: ...  # noqa: D102

@@ -16,7 +16,7 @@ from typing import Final
 from detectors.catalog import Detectors
 from pipeline import routing, wire
 from pipeline.decode.replay import decode_json
-from pipeline.folds import folds, limits
+from pipeline.folds import bounds, folds
 from pipeline.message import Message
 from pipeline.normalize import Normalizer
 from pipeline.resolver import Output
@@ -88,10 +88,10 @@ class Replay:
         self._on_bad_line = on_bad_line
         self._on_finding = on_finding
         self._started = time.time_ns()
-        made, bounds = folds(detectors, settings), limits(settings)
-        self._links = InlineStage(made.links, bounds, self._started)
-        self._calls = InlineStage(made.calls, bounds, self._started)
-        self._slices = InlineStage(made.slices, bounds, self._started)
+        made, within = folds(detectors, settings), bounds(settings)
+        self._links = InlineStage(made.links, within.links, self._started)
+        self._calls = InlineStage(made.calls, within.calls, self._started)
+        self._slices = InlineStage(made.slices, within.slices, self._started)
         self._waiting: list[Message] = []
         self._waiting_bytes = 0
         self.lines = 0

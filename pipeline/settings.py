@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import platformdirs
 
@@ -78,7 +79,7 @@ class Settings:
         data_dir = Path(self.data_dir).expanduser().absolute()
         object.__setattr__(self, "data_dir", data_dir)
         if not self.broker_url:
-            object.__setattr__(self, "broker_url", f"local://{data_dir / 'log'}")
+            object.__setattr__(self, "broker_url", f"local://{quote(str(data_dir / 'log'))}")
         if not self.store_url:
             object.__setattr__(self, "store_url", f"chdb://{data_dir / 'store'}")
         for name, (low, high) in BOUNDS.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from detectors.catalog import Detectors
-from pipeline.folds import folds, limits
+from pipeline.folds import bounds, folds
 from pipeline.normalize import Normalizer
 from pipeline.processing import KeepFindings, Normalize, Observer, Publishers, Store
 from pipeline.settings import Settings
@@ -58,20 +58,18 @@ class Stream:
         publishers = Publishers(lambda: self.app.producer, store, settings.partitions)
         batches = BatchLimits(settings.batch_messages, settings.batch_bytes, settings.batch_linger_s)
         made = folds(parts.detectors, settings)
-        options = KeyedOptions(
-            flush_messages=settings.flush_messages,
-            flush_s=settings.flush_s,
-            limits=limits(settings),
-            partitions=settings.partitions,
+        within = bounds(settings)
+        links, calls, slices = (
+            KeyedOptions(settings.flush_messages, settings.flush_s, limits, settings.partitions) for limits in within
         )
         raw = PlannedStage(self.app, "normalize", [t.name for t in SOURCES.values()], self._normalize, batches)
-        links = KeyedStage(self.app, LINKS.name, made.links, publishers.links, options).after(raw)
-        self._calls = KeyedStage(self.app, CALLS.name, made.calls, publishers.calls, options).after(raw, links)
-        self._slices = KeyedStage(self.app, SLICES.name, made.slices, publishers.slices, options).after(raw)
+        resolve = KeyedStage(self.app, LINKS.name, made.links, publishers.links, links).after(raw)
+        self._calls = KeyedStage(self.app, CALLS.name, made.calls, publishers.calls, calls).after(raw, resolve)
+        self._slices = KeyedStage(self.app, SLICES.name, made.slices, publishers.slices, slices).after(raw)
         keep = PlannedStage(
             self.app, "findings", [FINDINGS.name], KeepFindings(store, parts.observer, parts.tell), batches
         )
-        self.stages: tuple[Stage, ...] = (raw, links, self._calls, self._slices, keep)
+        self.stages: tuple[Stage, ...] = (raw, resolve, self._calls, self._slices, keep)
         self._running = EmbeddedApp(self.app, self.stages)
         self._watchdog = Watchdog(self.app, self.stages, settings.watchdog_s) if settings.watchdog_s else None
 
@@ -86,6 +84,10 @@ class Stream:
         """Wait for a service to crash and raise why; returns only when the stream was stopped."""
         await self._running.failed()
 
+    async def settle(self, timeout_s: float) -> bool:
+        """Wait until everything that has arrived is judged and stored; False: not within `timeout_s`."""
+        return await self._running.settle(timeout_s)
+
     async def stop(self) -> None:
         """Finish what has arrived (for at most `SETTLE_S`), commit, close; what is left waits in the log."""
         if self._watchdog is not None:
@@ -96,6 +98,16 @@ class Stream:
         await asyncio.to_thread(self._normalize.close)
         await self._store.close()
         self.log.close()
+
+    async def lag(self) -> dict[str, int]:
+        """Topic -> messages that wait to be processed."""
+        consumer = self.app.consumer
+        waiting: dict[str, int] = {}
+        for stage in self.stages:
+            ours = [tp for tp in consumer.assignment() if tp.topic in stage.topics]
+            for tp, end in (await consumer.highwaters(*ours)).items():
+                waiting[tp.topic] = waiting.get(tp.topic, 0) + max(0, end - (stage.done(tp) or 0))
+        return waiting
 
     @property
     def watermark_unix_nano(self) -> int:

@@ -15,7 +15,7 @@ from typing import Final
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from query.functions import TABLE_FUNCTIONS, allowed
 from schemas.errors import QueryError
@@ -29,8 +29,12 @@ HIDDEN_DATABASES: Final = frozenset({"system", "information_schema"})
 
 _PLAIN_NAME: Final = re.compile(r"[\w .:@/$*+-]{1,200}", re.ASCII)
 _DENIED: Final = (
-    (exp.Parameter, exp.SessionParameter, exp.Placeholder), "query parameters",
-), ((exp.Into, exp.Lock, exp.Command, exp.DML, exp.DDL, exp.Values), "anything but SELECT")
+    (
+        (exp.Parameter, exp.SessionParameter, exp.Placeholder),
+        "query parameters",
+    ),
+    ((exp.Into, exp.Lock, exp.Command, exp.DML, exp.DDL, exp.Values), "anything but SELECT"),
+)
 
 # A statement outside its grammar is logged by sqlglot, text and all; here it is an answer to the user.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -41,7 +45,7 @@ def safe_sql(text: str, limit: int) -> str:
 
     Args:
         text: One SELECT, as the user wrote it.
-        limit: Set as its LIMIT where it has none.
+        limit: Rows that it may give; a larger LIMIT of its own is cut.
 
     Raises:
         QueryError: It is not one SELECT over our tables; the hint says what is possible.
@@ -49,14 +53,25 @@ def safe_sql(text: str, limit: int) -> str:
     statement = _parse(text)
     _check_nodes(statement)
     _check_tables(statement)
-    if isinstance(statement, exp.Select) and statement.args.get("limit") is None:
-        statement = statement.limit(limit)
-    written = statement.sql(DIALECT, comments=False)
+    written = _limited(statement, limit).sql(DIALECT, comments=False)
     _check_words(sqlglot.tokenize(written, read=DIALECT))
     return written
 
 
-def _parse(text: str) -> exp.Expression:
+def _limited(statement: exp.Query, limit: int) -> exp.Query:
+    own = statement.args.get("limit")
+    if isinstance(statement, exp.Select):
+        if own is None:
+            return statement.limit(limit)
+        # LIMIT BY and WITH TIES have more than a number.
+        count = own.args.get("expression") if not any(own.args[a] for a in own.args if a != "expression") else None
+        if isinstance(count, exp.Literal) and count.is_int and int(count.this[:12]) <= limit:
+            return statement
+    # After UNION a LIMIT would hold for the last SELECT only, LIMIT BY for each group.
+    return exp.select("*").from_(statement.subquery("answer")).limit(limit)
+
+
+def _parse(text: str) -> exp.Query:
     if not text.strip():
         raise QueryError("empty", "there is no SQL", field="sql", hint="for instance: SELECT count() FROM tool_calls")
     if len(text) > MAX_SQL_CHARACTERS:
@@ -72,10 +87,12 @@ def _parse(text: str) -> exp.Expression:
     statement = statements[0].unnest()
     if not isinstance(statement, (exp.Select, exp.SetOperation)):
         raise QueryError("only_select", "only SELECT is run here", field="sql", hint=_tables_hint())
+    if isinstance(statement, exp.Select) and not statement.expressions:
+        raise QueryError("syntax", "SELECT names no column", field="sql", hint="this is ClickHouse SQL")
     return statement
 
 
-def _check_nodes(statement: exp.Expression) -> None:
+def _check_nodes(statement: exp.Query) -> None:
     for node in statement.walk():
         for kinds, what in _DENIED:
             if isinstance(node, kinds):
@@ -83,7 +100,10 @@ def _check_nodes(statement: exp.Expression) -> None:
         for clause in ("settings", "format", "into"):
             if isinstance(node, exp.Query) and node.args.get(clause):
                 raise QueryError(
-                    "not_allowed", f"{clause.upper()} cannot be set here", field="sql", hint=f"leave {clause.upper()} out"
+                    "not_allowed",
+                    f"{clause.upper()} cannot be set here",
+                    field="sql",
+                    hint=f"leave {clause.upper()} out",
                 )
         if isinstance(node, exp.Identifier) and not _PLAIN_NAME.fullmatch(node.name):
             raise QueryError("not_allowed", f"{node.name[:60]!r} cannot be a name here", field="sql")
@@ -103,7 +123,7 @@ def _is_bare(named: exp.Expression) -> bool:
     return isinstance(named, exp.Column) and not named.table
 
 
-def _check_tables(statement: exp.Expression) -> None:
+def _check_tables(statement: exp.Query) -> None:
     known = READABLE | {cte.alias for cte in statement.find_all(exp.CTE)}
     for table in statement.find_all(exp.Table):
         if isinstance(table.this, exp.Identifier):

@@ -49,7 +49,7 @@ class ToolCall(NamedTuple):
     """-1 = not known."""
     dialect: str
     signal: str
-    """`span` or `log`."""
+    """`span`, `log`, or `message`: read from the messages of a model call, void once the session has calls of another."""
     service_name: str
     service_version: str
     trace_id: str
@@ -110,7 +110,7 @@ class Marker(NamedTuple):
     """`prompt`, `end` or `verdict`."""
     detail: str
     """Of a verdict: what kind of loop the agent says it is in; otherwise ""."""
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
     """Of a verdict: the agent's own count (Gemini CLI: 1 = recovery, 2 = session ended); otherwise -1."""
     start_time_unix_nano: int
     dialect: str
@@ -160,7 +160,7 @@ class Slice(NamedTuple):
     service_version: str
     minute_unix_s: int
     """Start of the minute, seconds since 1970."""
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
     """All observations, errors included, denied calls apart."""
     errors: int
     duration_sum_ns: int
@@ -175,8 +175,8 @@ class Slice(NamedTuple):
     exemplars: tuple[Exemplar, ...]
     """At most 3 slowest and 3 failed."""
     session_hashes: tuple[int, ...] = ()
-    """The 8 smallest 32-bit hashes of this batch's sessions (or traces): of several slices, the 8 smallest of all.
-    So distinct sessions can be counted, up to 8, however a minute was cut into batches. () = not known."""
+    """The 16 smallest 32-bit hashes of this batch's sessions (or traces): of several slices, the 16 smallest of all.
+    So distinct sessions can be estimated however a minute was cut into batches. () = not known."""
 
     @property
     def series(self) -> tuple[str, str, str]:

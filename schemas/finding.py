@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import shlex
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -101,7 +102,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """The wire form of `telltale.finding/v1`."""
-        see_session = [f"telltale session {self.session_id}"] if self.session_id else []
+        see_session = [f"telltale session {shlex.quote(self.session_id)}"] if self.session_id else []
         return {
             "schema": SCHEMA,
             "id": self.id,

@@ -36,10 +36,16 @@ MAX_TIME_NS: Final = 2**62
 MAX_WAITING_TEXT: Final = 400
 MAX_COMMAND: Final = 1024
 MAX_RESULT_TEXT: Final = 4096
-_CUT_RESULT: Final = 4000
-"""A result text as long as this was cut: what follows is not known, so the signature is the better witness."""
+_CUT_LENGTHS: Final = frozenset({300, 4096})
+"""A result text as long as this may have been cut on its way here: the signature is the better witness then."""
 _SAVED_TO: Final = re.compile(r"saved to:?\s*[^\s\]]{1,400}", re.IGNORECASE)
-_RANKS: Final = {strength: rank for rank, strength in enumerate(STRENGTHS)}
+_EXIT: Final = re.compile(
+    r"\A(?:process exited with code|exit code) -?\d{1,5}\s*(?:original token count: \d{1,9}\s*)?(?:output:)?",
+    re.IGNORECASE,
+)
+"""How shells tell that a command failed: no more than the outcome says already."""
+_CLEAN: Final = {**dict.fromkeys(range(32), " "), ord("`"): "'"}
+_RANKS: Final[dict[str, int]] = {strength: rank for rank, strength in enumerate(STRENGTHS)}
 _LEVEL: Final = (
     (FULL, TRUNCATED, ARGUMENTS, ARGUMENTS),
     (TRUNCATED, TRUNCATED, ARGUMENTS, ARGUMENTS),
@@ -103,6 +109,8 @@ def _digest(text: str) -> str:
 
 def whole(value: Any, default: int = -1) -> int:
     """A whole number within the bounds of JSON, whatever came."""
+    if type(value) is int and -MAX_TIME_NS <= value <= MAX_TIME_NS:
+        return value
     if isinstance(value, float) and math.isfinite(value):
         value = int(value)
     if not isinstance(value, int):
@@ -123,7 +131,9 @@ def identity(fact: SessionFact) -> str:
         what = f"{fact.input_tokens}\x00{fact.output_tokens}"
     else:
         what = f"{fact.kind}\x00{fact.detail}\x00{fact.count}"
-    text = f"{type(fact).__name__}\x00{fact.start_time_unix_nano}\x00{fact.event_sequence}\x00{fact.agent_name}\x00{what}"
+    text = (
+        f"{type(fact).__name__}\x00{fact.start_time_unix_nano}\x00{fact.event_sequence}\x00{fact.agent_name}\x00{what}"
+    )
     return f"h:{_digest(text)}"
 
 
@@ -180,7 +190,7 @@ def _result_key(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, fail
         return f"{kind}sent"
     if rank == TRUNCATED and policies.says("envelopes", fact.result.lower()):
         return f"{kind}e{_digest(_SAVED_TO.sub('', fact.result))}"
-    if policy.volatile and rank < 2 and 0 < len(fact.result) < _CUT_RESULT:
+    if policy.volatile and rank < 2 and fact.result and len(fact.result) not in _CUT_LENGTHS:
         text = policies.without_volatile(policy, fact.result)
         return f"{kind}v{_digest(text)}"
     return f"{kind}{rank}{fact.result_signature[:MAX_ID] if rank < 3 else ''}"
@@ -191,20 +201,21 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
     mutating, polling, ignored = policy.mutating, policy.polling, policy.ignored
     if policy.shell and fact.arguments:
         command = fact.arguments[:MAX_COMMAND].lower()
-        ignored = ignored or policies.commands("shell_ignored", command)
-        polling = polling or policies.commands("shell_waits", command)
-        if not failed:
-            quiet = command.replace("> /dev/null", "").replace(">/dev/null", "").replace("2>&1", "")
-            mutating = mutating or policies.commands("shell_mutations", quiet)
+        if ">" in command:
+            command = command.replace("> /dev/null", "").replace(">/dev/null", "").replace("2>&1", "")
+        kinds = policies.commands(command)
+        ignored = ignored or "shell_ignored" in kinds
+        polling = polling or "shell_waits" in kinds
+        mutating = mutating or "shell_mutations" in kinds
     if ignored:
         flags |= IGNORED
-    if policy.wrapper and fact.dialect == "codex":
+    if policy.wrapper and fact.dialect == "codex" and not failed and ("tools." in fact.arguments or not fact.arguments):
         flags |= WRAPPER
     result = fact.result
     short = result.lower() if len(result) <= MAX_WAITING_TEXT else ""
     if short and policies.says("absent", short):
         flags |= ABSENT
-    if result and len(result.strip()) < min_characters:
+    if result and len(_EXIT.sub("", result.strip()).strip()) < min_characters:
         flags |= ACKNOWLEDGED
     if failed:
         return flags
@@ -219,7 +230,10 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
 
 def quoted(text: str) -> str:
     """Text of telemetry, fit to stand in backquotes: one line, no backquote, at most 160 characters."""
-    cut = text[: MAX_TEXT + 1]
-    clean = cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)
-    clean = clean.replace("`", "'").strip()
+    clean = text[: MAX_TEXT + 1]
+    if "`" in clean or not clean.isprintable():
+        clean = " ".join(clean.translate(_CLEAN).split())
+    clean = clean.strip()
+    if not clean.isprintable():
+        clean = "".join(c if c.isprintable() else " " for c in clean)
     return clean if len(clean) <= MAX_TEXT else f"{clean[: MAX_TEXT - 1]}…"

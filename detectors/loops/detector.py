@@ -8,11 +8,22 @@ from typing import Any, Final
 import orjson
 
 from detectors.contract import Step
-from detectors.loops.calls import MAX_ID, MESSAGE, MAX_TIME_NS, Call, call_of, from_marker, from_model, from_tool, identity, whole
+from detectors.loops.calls import (
+    MAX_ID,
+    MAX_TIME_NS,
+    MESSAGE,
+    Call,
+    call_of,
+    from_marker,
+    from_model,
+    from_tool,
+    identity,
+    whole,
+)
 from detectors.loops.loop import Loop
 from detectors.loops.parameters import LoopParameters
 from detectors.loops.policies import ToolPolicies
-from detectors.loops.report import finding, fingerprint
+from detectors.loops.report import Origin, Revision, finding, fingerprint
 from detectors.loops.session import Session
 from schemas.facts import STRENGTHS, ModelCall, SessionFact, ToolCall
 from schemas.finding import Finding, Status
@@ -23,6 +34,10 @@ MAX_TOLD: Final = 32
 QUIET: Final = "quiet"
 SUPERSEDED: Final = "superseded"
 MINUTE_NS: Final = 60_000_000_000
+
+
+_OVER: Final = {"": 0, SUPERSEDED: 2}
+"""How far a loop is over: 0 not at all, 1 over, 2 never was."""
 
 
 class LoopState:
@@ -163,7 +178,7 @@ class ToolCallLoop:
         for call in state.window:
             state.now.step(call)
         known = {loop.first.ident for loop in state.now.loops if loop.severity >= 0}
-        return [loop for loop in before if not loop.reason and loop.severity >= 0 and loop.first.ident not in known]
+        return [loop for loop in before if loop.severity >= 0 and loop.first.ident not in known]
 
     # What is told.
 
@@ -184,18 +199,12 @@ class ToolCallLoop:
         quiet = state.watermark > loop.last_call.end + self._quiet_ns
         over = loop.reason or (QUIET if quiet else "")
         last = state.told.get(loop.mark)
-        now = [loop.severity, bool(over), loop.count, loop.verdict_count]
+        now = [loop.severity, _OVER.get(over, 1), loop.count, loop.verdict_count]
         if last is not None and last[1:] == now:
             return
-        status, reason = _revision(last, now, over)
-        revision = last[0] + 1 if last else 1
-        self._note(state, loop.mark, [revision, *now])
-        found.append(
-            finding(
-                loop, rule=self.name, service_name=state.service_name, session_id=state.session_id,
-                revision=revision, status=status, reason=reason,
-            )
-        )  # fmt: skip
+        revision = Revision(last[0] + 1 if last else 1, *_change(last, now, over))
+        self._note(state, loop.mark, [revision.number, *now])
+        found.append(finding(loop, Origin(self.name, state.service_name, state.session_id), revision))
 
     def _note(self, state: LoopState, mark: str, row: list[Any]) -> None:
         told = state.told
@@ -210,8 +219,9 @@ class ToolCallLoop:
         """JSON without a newline; NaN travels as null."""
         return orjson.dumps(
             [
-                state.session_id, state.service_name, state.tells_calls, [list(c) for c in state.window], state.base.as_list(), state.floor,
-                list(state.remembered.items()), list(state.told.items()), state.watermark,
+                state.session_id, state.service_name, state.tells_calls, [list(c) for c in state.window],
+                state.base.as_list(), state.floor, list(state.remembered.items()), list(state.told.items()),
+                state.watermark,
             ]
         )  # fmt: skip
 
@@ -252,7 +262,7 @@ def _take_out(state: LoopState, ident: str) -> bool:
     return False
 
 
-def _revision(last: list[Any] | None, now: list[Any], over: str) -> tuple[Status, str]:
+def _change(last: list[Any] | None, now: list[Any], over: str) -> tuple[Status, str]:
     """Status and reason of the revision that leads from what was told last to what is so now."""
     if over:
         return "resolved", over

@@ -6,7 +6,6 @@ before, so nothing is searched unless the call has been seen before.
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final, NamedTuple
 
 from detectors.loops.calls import (
@@ -23,7 +22,7 @@ from detectors.loops.calls import (
     WAITING,
     Call,
 )
-from detectors.loops.loop import CYCLE, ERROR, FAILING, RESULT, Step
+from detectors.loops.loop import CYCLE, ERROR, FAILING, NOTHING_SPENT, RESULT, Cost, Step
 from detectors.loops.parameters import LoopParameters, Row
 
 MAX_PERIOD: Final = 5
@@ -53,8 +52,8 @@ class Lane:
     """The calls of one agent, at most 40 kept."""
 
     __slots__ = (
-        "barrier", "before", "cost_usd", "edits", "failing", "ordinal", "round_keys", "rounds", "runs", "same_error",
-        "same_result", "seconds", "seen", "steps", "tokens", "unit",
+        "barrier", "before", "edits", "failing", "ordinal", "round_keys", "rounds", "runs", "same_error",
+        "same_result", "seen", "spent", "steps", "unit",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -77,17 +76,12 @@ class Lane:
         """Edits made lately: the same one again changes nothing."""
         self.same_error = self.same_result = self.failing = 0
         """Streaks of calls in a row; their steps are the last ones."""
-        self.tokens = -1
-        self.cost_usd = math.nan
-        self.seconds = 0.0
+        self.spent = NOTHING_SPENT
+        """By the model since the last tool call."""
 
     def pay(self, call: Call) -> None:
         """A model call: what it cost belongs to the tool call that it asks for."""
-        if call.tokens >= 0:
-            self.tokens = max(0, self.tokens) + call.tokens
-        if call.cost_usd == call.cost_usd:
-            self.cost_usd = call.cost_usd + (self.cost_usd if self.cost_usd == self.cost_usd else 0.0)
-        self.seconds += call.seconds
+        self.spent = self.spent.plus(call.tokens, call.cost_usd, call.seconds)
 
     def forget(self) -> None:
         """The user spoke: everything begins anew."""
@@ -115,9 +109,9 @@ class Lane:
         joins = self._joins(call)
         if joins and call.arguments_key in self.round_keys:
             return None
-        step = Step(call, self.ordinal, self.unit if joins else self.unit + 1, self.tokens, self.cost_usd, self.seconds)
+        step = Step(call, self.ordinal, self.unit if joins else self.unit + 1, self.spent)
         self.ordinal += 1
-        self.tokens, self.cost_usd, self.seconds = -1, math.nan, 0.0
+        self.spent = NOTHING_SPENT
         self._streaks(call)
         self._rounds(call, joins)
         self.unit = step.unit
@@ -221,7 +215,16 @@ class Lane:
             return None
         found.reverse()
         failed = bool(call.flags & FAILED)
-        return Candidate(CYCLE, tuple(found), 1, len(found), severity(row, len(found)), call.level, failed, bool(call.flags & WAITING))
+        return Candidate(
+            CYCLE,
+            tuple(found),
+            1,
+            len(found),
+            severity(row, len(found)),
+            call.level,
+            failed,
+            bool(call.flags & WAITING),
+        )
 
     def _cycle(self, parameters: LoopParameters) -> Candidate | None:
         """Rounds that repeat in turn without anything between."""
@@ -271,8 +274,8 @@ class Lane:
         """Fit for JSON; `seen` follows from `steps`."""
         return [
             [s.as_list() for s in self.steps], self.ordinal, self.unit, self.barrier, self.rounds, self.round_keys,
-            self.before, self.runs, self.edits, self.same_error, self.same_result, self.failing, self.tokens,
-            self.cost_usd, self.seconds,
+            self.before, self.runs, self.edits, self.same_error, self.same_result, self.failing,
+            list(self.spent),
         ]  # fmt: skip
 
     @staticmethod
@@ -281,12 +284,12 @@ class Lane:
         lane = Lane()
         (
             steps, lane.ordinal, lane.unit, lane.barrier, rounds, round_keys, before, runs, edits, lane.same_error,
-            lane.same_result, lane.failing, lane.tokens, cost, lane.seconds,
+            lane.same_result, lane.failing, spent,
         ) = fields  # fmt: skip
         lane.steps = [Step.of_list(s) for s in steps]
         lane.rounds, lane.round_keys, lane.edits = list(rounds), list(round_keys), list(edits)
         lane.before, lane.runs = list(before), list(runs)
-        lane.cost_usd = math.nan if cost is None else cost
+        lane.spent = Cost.of_list(spent)
         for step in lane.steps:
             lane.seen[step.call.arguments_key] = lane.seen.get(step.call.arguments_key, 0) + 1
         return lane

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from detectors.loops.calls import Call, call_of
 
@@ -22,29 +22,53 @@ AGENT: Final = "agent"
 """The agent's own guard said so and we saw nothing."""
 
 
+class Cost(NamedTuple):
+    """What model calls took: tokens (-1 = not known), money (NaN = not known), time."""
+
+    tokens: int = -1
+    cost_usd: float = math.nan
+    seconds: float = 0.0
+
+    def plus(self, tokens: int, cost_usd: float, seconds: float) -> Cost:
+        """Add up what is known."""
+        if tokens < 0:
+            tokens = self.tokens
+        elif self.tokens >= 0:
+            tokens += self.tokens
+        if math.isnan(cost_usd):
+            cost_usd = self.cost_usd
+        elif not math.isnan(self.cost_usd):
+            cost_usd += self.cost_usd
+        return Cost(tokens, cost_usd, self.seconds + seconds)
+
+    @staticmethod
+    def of_list(fields: list[Any]) -> Cost:
+        """A cost as `list(cost)` wrote it, through JSON."""
+        return Cost(fields[0], math.nan if fields[1] is None else fields[1], fields[2])
+
+
+NOTHING_SPENT: Final = Cost()
+
+
 class Step:
     """A tool call in its lane: its number there, the round it belongs to and the model's cost of asking for it."""
 
-    __slots__ = ("call", "cost_usd", "ordinal", "seconds", "tokens", "unit")
+    __slots__ = ("call", "cost", "ordinal", "unit")
 
-    def __init__(self, call: Call, ordinal: int, unit: int, tokens: int, cost_usd: float, seconds: float) -> None:
+    def __init__(self, call: Call, ordinal: int, unit: int, cost: Cost) -> None:
         self.call = call
         self.ordinal = ordinal
         self.unit = unit
-        self.tokens = tokens
-        self.cost_usd = cost_usd
-        self.seconds = seconds
+        self.cost = cost
 
     def as_list(self) -> list[Any]:
         """Fit for JSON."""
-        return [list(self.call), self.ordinal, self.unit, self.tokens, self.cost_usd, self.seconds]
+        return [list(self.call), self.ordinal, self.unit, list(self.cost)]
 
     @staticmethod
     def of_list(fields: list[Any]) -> Step:
         """The inverse of `as_list`."""
-        return Step(
-            call_of(fields[0]), fields[1], fields[2], fields[3], math.nan if fields[4] is None else fields[4], fields[5]
-        )
+        return Step(call_of(fields[0]), fields[1], fields[2], Cost.of_list(fields[3]))
 
 
 class Loop:
@@ -54,9 +78,9 @@ class Loop:
     """
 
     __slots__ = (
-        "agent", "confidence", "cost_usd", "counts", "detected_at", "evidence", "failed", "first", "last_call",
-        "last_ordinal", "level", "mark", "pattern", "period", "raised", "reason", "results", "seconds", "severity", "tokens",
-        "tools", "verdict", "verdict_count", "waiting",
+        "agent", "confidence", "counts", "detected_at", "evidence", "failed", "first", "last_call", "last_ordinal",
+        "level", "mark", "pattern", "period", "raised", "reason", "severity", "tools", "verdict", "verdict_count",
+        "waiting", "wasted",
     )  # fmt: skip
 
     def __init__(self, first: Call, pattern: str, agent: str) -> None:
@@ -83,10 +107,7 @@ class Loop:
         self.reason = ""
         """Why it is over; "" while it goes on."""
         self.tools: list[str] = []
-        self.results = first.result
-        self.tokens = -1
-        self.cost_usd = math.nan
-        self.seconds = 0.0
+        self.wasted = NOTHING_SPENT
         self.evidence: list[list[Any]] = []
         self.verdict = ""
         self.verdict_count = -1
@@ -111,11 +132,7 @@ class Loop:
         if call.tool not in self.tools and len(self.tools) < MAX_KEYS:
             self.tools.append(call.tool)
         if repeat:
-            self.seconds += call.seconds + step.seconds
-            if step.tokens >= 0:
-                self.tokens = max(0, self.tokens) + step.tokens
-            if step.cost_usd == step.cost_usd:
-                self.cost_usd = step.cost_usd + (self.cost_usd if self.cost_usd == self.cost_usd else 0.0)
+            self.wasted = self.wasted.plus(step.cost.tokens, step.cost.cost_usd, step.cost.seconds + call.seconds)
         self.confidence = max(self.confidence, call.confidence)
         self.evidence.append([call.trace_id, call.span_id, call.start, call.call_id])
         if len(self.evidence) > KEPT_FIRST + KEPT_LAST:
@@ -130,6 +147,7 @@ class Loop:
         fields[at("first")] = list(self.first)
         fields[at("last_call")] = list(self.last_call)
         fields[at("counts")] = [list(pair) for pair in self.counts.items()]
+        fields[at("wasted")] = list(self.wasted)
         fields[at("tools")] = list(self.tools)
         fields[at("evidence")] = list(self.evidence)
         return fields
@@ -143,8 +161,8 @@ class Loop:
             setattr(loop, name, value)
         loop.first = call_of(list(values["first"]))
         loop.last_call = call_of(list(values["last_call"]))
-        loop.counts = {key: count for key, count in values["counts"]}
+        loop.counts = dict(values["counts"])
         loop.tools = list(values["tools"])
         loop.evidence = list(values["evidence"])
-        loop.cost_usd = math.nan if values["cost_usd"] is None else values["cost_usd"]
+        loop.wasted = Cost.of_list(values["wasted"])
         return loop

@@ -24,7 +24,7 @@ class LoopParameters:
     """As `arguments`, for several different calls that repeat in turn with nothing between: chance does that less."""
     arguments_failed: Row = (3, 4, 8)
     """Arguments known; the call failed and only the kind of error is known."""
-    size: Row = (6, 10, 20)
+    size: Row = (8, 14, 28)
     """Sizes only."""
     size_failed: Row = (5, 7, 14)
     """Sizes only, and the call failed each time."""

@@ -13,8 +13,18 @@ from schemas.errors import RuleError
 KIND: Final = "tool_policies"
 _FLAGS: Final = ("mutating", "shell", "polling", "sends", "acknowledges", "ignored", "wrapper")
 _WORD_FLAGS: Final = ("mutating", "shell", "polling", "sends", "ignored")
-_TEXTS: Final = ("waiting", "acknowledgements", "absent", "envelopes", "shell_mutations", "shell_waits", "shell_ignored")
+_TEXTS: Final = (
+    "waiting",
+    "acknowledgements",
+    "absent",
+    "envelopes",
+    "shell_mutations",
+    "shell_waits",
+    "shell_ignored",
+)
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_SHELL_TEXTS: Final = ("shell_mutations", "shell_waits", "shell_ignored")
+_COMMAND_WORDS: Final = re.compile(r"[a-z0-9_.+-]+")
 _CACHE_LIMIT: Final = 4096
 MAX_NAME: Final = 128
 
@@ -48,6 +58,7 @@ class ToolPolicies:
     words: dict[str, frozenset[str]] = field(default_factory=dict)
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _cache: dict[str, ToolPolicy] = field(default_factory=dict)
+    _commands: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _volatile: dict[tuple[str, ...], re.Pattern[str]] = field(default_factory=dict)
 
     def of(self, tool_name: str) -> ToolPolicy:
@@ -67,24 +78,35 @@ class ToolPolicies:
             return named
         words = {w.lower() for w in _WORDS.findall(tool_name)}
         server = {w.lower() for w in _WORDS.findall(tool_name.rsplit("__", 1)[0])}
-        flags = {flag: not words.isdisjoint(self.words.get(flag, frozenset())) for flag in _WORD_FLAGS}
-        flags["ignored"] = flags["ignored"] or not server.isdisjoint(self.words.get("ignored", frozenset()))
-        return ToolPolicy(**flags)
+        has = {flag: not words.isdisjoint(self.words.get(flag, frozenset())) for flag in _WORD_FLAGS}
+        ignored = has["ignored"] or not server.isdisjoint(self.words.get("ignored", frozenset()))
+        return ToolPolicy(has["mutating"], has["shell"], has["polling"], has["sends"], ignored=ignored)
 
     def says(self, kind: str, text: str) -> bool:
         """Whether a text contains one of the phrases of a kind; `text` in lower case."""
         return any(phrase in text for phrase in self.texts.get(kind, ()))
 
-    def commands(self, kind: str, text: str) -> bool:
-        """Like `says`, for command lines: a phrase that begins with a letter must begin a word (`rm `, not `perform `)."""
-        for phrase in self.texts.get(kind, ()):
-            at = text.find(phrase)
-            while at >= 0:
-                before = text[at - 1] if at else " "
-                if not (phrase[0].isalnum() and (before.isalnum() or before in "_-.")):
-                    return True
-                at = text.find(phrase, at + 1)
-        return False
+    def commands(self, text: str) -> frozenset[str]:
+        """Which kinds of command a command line in lower case is, of those whose name begins with `shell_`.
+
+        A phrase that begins with a letter begins a word there: `rm ` is not in `perform x`.
+        """
+        index = self._commands or self._index_commands()
+        words = set(_COMMAND_WORDS.findall(text))
+        found = {kind for phrase, kind in index.get("", ()) if phrase in text}
+        for word in words & index.keys():
+            found.update(kind for phrase, kind in index[word] if _begins_word(phrase, text))
+        return frozenset(found)
+
+    def _index_commands(self) -> dict[str, list[tuple[str, str]]]:
+        """First word of a phrase -> phrases with their kinds, so that most command lines need no search."""
+        for kind in _SHELL_TEXTS:
+            for phrase in self.texts.get(kind, ()):
+                word = _COMMAND_WORDS.match(phrase)
+                self._commands.setdefault(word.group() if word and phrase[0].isalnum() else "", []).append(
+                    (phrase, kind)
+                )
+        return self._commands
 
     def without_volatile(self, policy: ToolPolicy, text: str) -> str:
         """The result without the fields that differ between equal results."""
@@ -95,6 +117,16 @@ class ToolPolicies:
                 rf'"(?:{names})"\s*:\s*(?:"[^"]*"|[-+.0-9eE]+|null|true|false)|<({names})>[^<]*</\1>'
             )
         return pattern.sub("", text)
+
+
+def _begins_word(phrase: str, text: str) -> bool:
+    at = text.find(phrase)
+    while at >= 0:
+        before = text[at - 1] if at else " "
+        if not (before.isalnum() or before in "_-."):
+            return True
+        at = text.find(phrase, at + 1)
+    return False
 
 
 def parse(files: Mapping[str, str]) -> ToolPolicies:
@@ -127,6 +159,8 @@ def add(policies: ToolPolicies, table: Mapping[str, Any], file: str) -> None:
         raise RuleError(f"{file}: tools: must be an array of tables")
     for index, entry in enumerate(tools):
         _add_tool(policies, entry, f"{file}: tools[{index}]")
+    policies._cache.clear()
+    policies._commands.clear()
     for flag, names in _section(table, "words", _WORD_FLAGS, file):
         policies.words[flag] = policies.words.get(flag, frozenset()) | {n.lower() for n in names}
     for kind, phrases in _section(table, "texts", _TEXTS, file):

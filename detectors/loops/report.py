@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from detectors.loops.calls import ARGUMENTS, SIZE, Call
 from detectors.loops.loop import AGENT, ERROR, FAILING, RESULT, Loop
@@ -14,29 +14,45 @@ MAX_TOOLS_NAMED: Final = 5
 
 
 def fingerprint(rule: str, service_name: str, first: Call) -> str:
-    """Of the rule, the service and the loop's first call, never of the session: that may become known late."""
-    ident = first.ident or f"{first.start}"
-    text = "\x00".join((rule, service_name, ident, first.tool))
+    """Of the rule, the service and the loop's first call, never of the session: that may become known late.
+
+    Call ids alone are not enough: some models count them anew in each session.
+    """
+    text = "\x00".join((rule, service_name, first.ident, first.tool, str(first.start)))
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def finding(
-    loop: Loop, *, rule: str, service_name: str, session_id: str, revision: int, status: Status, reason: str
-) -> Finding:
+class Revision(NamedTuple):
+    """Which telling of a finding it is, and why it came."""
+
+    number: int
+    status: Status
+    reason: str
+
+
+class Origin(NamedTuple):
+    """Where the loop was seen."""
+
+    rule: str
+    service_name: str
+    session_id: str
+
+
+def finding(loop: Loop, origin: Origin, revision: Revision) -> Finding:
     """One revision of a loop's finding."""
-    mark = fingerprint(rule, service_name, loop.first)
+    mark = loop.mark or fingerprint(origin.rule, origin.service_name, loop.first)
     count = max(loop.count, loop.verdict_count if loop.pattern == AGENT else 0)
     return Finding(
         id=mark[:16],
         fingerprint=mark,
-        revision=revision,
-        rule=rule,
+        revision=revision.number,
+        rule=origin.rule,
         kind="tool_call_loop",
         severity=SEVERITIES[max(0, loop.severity)],
-        status=status,
+        status=revision.status,
         confidence="agent" if loop.pattern == AGENT else STRENGTHS[loop.confidence],
-        session_id=session_id,
-        service_name=service_name,
+        session_id=origin.session_id,
+        service_name=origin.service_name,
         operation="execute_tool",
         tool=loop.first.tool,
         model="",
@@ -48,12 +64,12 @@ def finding(
         baseline=1.0,
         unit="calls",
         count=count,
-        wasted_tokens=loop.tokens,
-        wasted_cost_usd=loop.cost_usd,
-        wasted_duration_s=round(loop.seconds, 6),
+        wasted_tokens=loop.wasted.tokens,
+        wasted_cost_usd=loop.wasted.cost_usd,
+        wasted_duration_s=round(loop.wasted.seconds, 6),
         evidence=_evidence(loop),
         why=why(loop, count),
-        reason=reason,
+        reason=revision.reason,
         agent_name=loop.agent,
     )
 
@@ -79,26 +95,33 @@ def why(loop: Loop, count: int) -> str:
 
 def _sentence(loop: Loop, count: int) -> str:
     tool = f"`{loop.first.tool or '?'}`"
-    result = _quote(loop.last_call.result)
+    result, arguments = _quote(loop.last_call.result), _quote(loop.first.arguments)
     if loop.pattern == AGENT:
         what = f", {tool} called {loop.count} times" if loop.first.tool else ""
         return f"The agent's own guard reports a loop (`{loop.verdict}`{what})"
-    if loop.pattern == ERROR:
-        return f"{tool} failed {count} times in a row with the same error{result} although its arguments changed"
-    if loop.pattern == RESULT:
-        return f"{tool} gave the same result {count} times in a row{result} although its arguments changed"
-    if loop.pattern == FAILING:
-        return f"{tool} was called {count} times in a row with the same arguments{_quote(loop.first.arguments)} and failed each time"
-    arguments = _quote(loop.first.arguments)
-    alike = "arguments of the same size" if loop.level == SIZE else f"the same arguments{arguments}"
+    streaks = {
+        ERROR: f"{tool} failed {count} times in a row with the same error{result} although its arguments changed",
+        RESULT: f"{tool} gave the same result {count} times in a row{result} although its arguments changed",
+        FAILING: f"{tool} was called {count} times in a row with the same arguments{arguments} and failed each time",
+    }
+    return streaks.get(loop.pattern) or _cycle(loop, count, result, arguments)
+
+
+def _cycle(loop: Loop, count: int, result: str, arguments: str) -> str:
+    tool = f"`{loop.first.tool or '?'}`"
     if loop.level > SIZE:
         return f"{tool} failed {count} times in a row in the same way{result}; its arguments are not in the telemetry"
-    end = _end(loop, result)
-    if len(loop.counts) > 1:
-        tools = ", ".join(f"`{t or '?'}`" for t in loop.tools[:MAX_TOOLS_NAMED])
-        verb = "was called in turn with itself" if len(loop.tools) == 1 else "were called in turn"
-        return f"{tools} {verb} {count} times with {alike} first {end}"
-    return f"{tool} was called {count} times with {alike} {end}"
+    alike = "arguments of the same size" if loop.level == SIZE else f"the same arguments{arguments}"
+    if not loop.several:
+        return f"{tool} was called {count} times with {alike} {_end(loop, result)}"
+    calls = f"{len(loop.counts)} calls of {tool}" if len(loop.tools) == 1 else _listed(loop.tools)
+    each = "" if loop.level == SIZE else f", beginning with{arguments}" if arguments else ""
+    alike = "arguments of the same sizes" if loop.level == SIZE else "the same arguments"
+    return f"{calls} were repeated in turn {count} times with {alike}{each}, {_end(loop, result)}"
+
+
+def _listed(tools: list[str]) -> str:
+    return ", ".join(f"`{tool or '?'}`" for tool in tools[:MAX_TOOLS_NAMED])
 
 
 def _end(loop: Loop, result: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from detectors.loops.calls import ABSENT, IGNORED, TRUNCATED, WAITING, WRAPPER, Call
+from detectors.loops.calls import ABSENT, IGNORED, TRUNCATED, WRAPPER, Call
 from detectors.loops.lane import CHANGED, Candidate, Lane, row_of, severity
 from detectors.loops.loop import AGENT, CYCLE, ERROR, FAILING, RESULT, Loop, Step
 from detectors.loops.parameters import LoopParameters, Row
@@ -225,8 +225,10 @@ class Session:
 
 def _key(pattern: str, call: Call) -> str:
     """What a loop counts: the call, or for a streak the tool and its result."""
-    return f"{call.tool}\x01{call.result_key}" if pattern in {ERROR, RESULT} else (
-        call.arguments_key if pattern == FAILING else call.key
+    return (
+        f"{call.tool}\x01{call.result_key}"
+        if pattern in {ERROR, RESULT}
+        else (call.arguments_key if pattern == FAILING else call.key)
     )
 
 

@@ -40,7 +40,7 @@ class Baseline:
         for index, number in totals.histogram.items():
             self.histogram[index] = self.histogram.get(index, 0.0) + number
             self.timed += number
-        for kind, number in totals.error_types.items():
+        for kind, number in sorted(totals.error_types.items()):
             if kind in self.error_types or len(self.error_types) < MAX_VERSIONS:
                 self.error_types[kind] = self.error_types.get(kind, 0.0) + number
         for version, number in version_counts.items():
@@ -63,7 +63,7 @@ class Baseline:
         """Fit for JSON."""
         return [
             self.count, self.errors, self.timed, self.minutes, sorted(self.histogram.items()),
-            list(self.error_types.items()), list(self.versions.items()), self.slowest,
+            sorted(self.error_types.items()), list(self.versions.items()), self.slowest,
         ]  # fmt: skip
 
     @staticmethod
@@ -71,9 +71,9 @@ class Baseline:
         """The inverse of `as_list`."""
         one = Baseline()
         one.count, one.errors, one.timed, one.minutes, histogram, types, versions, one.slowest = fields
-        one.histogram = {index: number for index, number in histogram}
-        one.error_types = {kind: number for kind, number in types}
-        one.versions = {version: number for version, number in versions}
+        one.histogram = dict(histogram)
+        one.error_types = dict(types)
+        one.versions = dict(versions)
         return one
 
 

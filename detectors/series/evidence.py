@@ -1,9 +1,9 @@
 """Evidence for a change, gathered minute by minute: CUSUM over a grid of exponential tilts.
 
 A measure turns observations into scores whose distribution is known while nothing changes; a change tilts it upwards.
-For each tilt t of a grid, W_t = max(0, W_t + (t * S - n * psi(t)) / phi): the log-likelihood ratio of "tilted since
-some minute" to "as ever" (Page 1954; its alarms are rarer than one in e**h updates, Lorden 1971). phi >= 1 is the
-over-dispersion of the past (sessions make observations alike), so evidence counts clusters rather than calls.
+For each tilt t of a grid, W_t = max(0, W_t + t * S - n * psi(t)): the log-likelihood ratio of "tilted since some
+minute" to "as ever" (Page 1954; its alarms are rarer than one in e**h updates, Lorden 1971). It is divided by
+phi >= 1, the over-dispersion of the past: sessions make observations alike, so evidence counts clusters, not calls.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Cusum:
         self.weight = [0] * size
         self.since = [NEVER] * size
 
-    def add(self, scores: Scores, tilts: Sequence[float], psi: Sequence[float], phi: float, minute: int) -> None:
+    def add(self, scores: Scores, tilts: Sequence[float], psi: Sequence[float], minute: int) -> None:
         """Fold one minute."""
         for index, tilt in enumerate(tilts):
-            now = self.level[index] + (tilt * scores.total - scores.n * psi[index]) / phi
+            now = self.level[index] + tilt * scores.total - scores.n * psi[index]
             if now > 0 and math.isfinite(now):
                 if self.since[index] == NEVER:
                     self.since[index] = minute
@@ -52,7 +52,7 @@ class Cusum:
         """The first minute that any tilt still suspects; NEVER when none does."""
         return min((s for s in self.since if s != NEVER), default=NEVER)
 
-    def best(self, baseline_weight: float) -> tuple[float, int]:
+    def best(self, baseline_weight: float, phi: float) -> tuple[float, int]:
         """The strongest evidence and its first minute.
 
         The past is an estimate too: with n0 observations there and m since, a difference of means is
@@ -60,7 +60,9 @@ class Cusum:
         """
         strongest, at = 0.0, 0
         for index, level in enumerate(self.level):
-            sure = level * baseline_weight / (baseline_weight + self.weight[index]) if baseline_weight > 0 else 0.0
+            sure = (
+                level / phi * baseline_weight / (baseline_weight + self.weight[index]) if baseline_weight > 0 else 0.0
+            )
             if sure > strongest:
                 strongest, at = sure, index
         return strongest, self.since[at]
@@ -80,8 +82,11 @@ class Cusum:
 SCALES: Final = (1, 8, 64)
 """Blocks of minutes over which the past's own variation is measured."""
 
-_PRIOR: Final = ((4.0, 1.5), (4.0, 1.25), (4.0, 1.0))
-"""Weight and value that stand for blocks not yet seen."""
+_PRIOR: Final = ((4.0, 1.25), (4.0, 1.25), (4.0, 1.6))
+"""Weight and least value that stand for blocks not yet seen: what is slow is known last, and is not presumed absent."""
+_LIKENESS: Final = 0.1
+"""Presumed correlation of two calls of one session, until the past tells."""
+_MAX_DESIGN: Final = 6.0
 _MAX_BLOCKS: Final = 256.0
 _MAX_SQUARE: Final = 50.0
 
@@ -116,15 +121,18 @@ class Dispersion:
             self.squares[at] += min(square, _MAX_SQUARE)
             self.filled[at], self.n[at], self.total[at] = 0, 0, 0.0
 
-    def factor(self) -> float:
-        """phi: the largest of the scales', never under 1."""
-        return max(
-            1.0,
-            *(
-                (weight * value + self.squares[at]) / (weight + self.blocks[at])
-                for at, (weight, value) in enumerate(_PRIOR)
-            ),
-        )
+    def factor(self, calls_per_session: float = 1.0) -> float:
+        """phi: the largest of the scales', never under 1.
+
+        Until the past has shown how alike a session's calls are, the design effect of clusters of that size stands
+        in for it (Kish 1965).
+        """
+        design = min(_MAX_DESIGN, 1 + _LIKENESS * max(0.0, calls_per_session - 1))
+        scales = [
+            (weight * max(least, design if at else 1.0) + self.squares[at]) / (weight + self.blocks[at])
+            for at, (weight, least) in enumerate(_PRIOR)
+        ]
+        return max(1.0, *scales)
 
     def as_list(self) -> list[Any]:
         """Fit for JSON."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from detectors.series.evidence import NEVER
 from detectors.series.measures import Effect, Frame, Measure
 from detectors.series.parameters import SeriesParameters
-from detectors.series.report import finding, fingerprint
+from detectors.series.report import Rule, finding, fingerprint
 from detectors.series.state import MAX_HELD, MAX_STREAMS, Alert, Chunk, SeriesState, Stream
 from detectors.series.totals import Totals
 from schemas.finding import Finding, Kind, Status
@@ -19,12 +19,21 @@ REFRAME: Final = 0.1
 STALE_VERSION_MINUTES: Final = 30
 
 
+class Change(NamedTuple):
+    """What the evidence is for."""
+
+    since: int
+    after: Totals
+    evidence: float
+    version: str | None = None
+    """Only this version is judged; None: the series as a whole."""
+
+
 class Judge:
     """Policy of one rule; everything that changes is in the state."""
 
     def __init__(self, rule: str, kind: Kind, parameters: SeriesParameters, measure: Measure) -> None:
-        self._rule = rule
-        self._kind = kind
+        self._rule = Rule(rule, kind)
         self._parameters = parameters
         self._measure = measure
 
@@ -47,10 +56,9 @@ class Judge:
             self._absorb(state, chunk)
             return ()
         frame = self._frame(state)
-        phi = state.dispersion.factor()
-        state.cusum.add(self._measure.score(frame, everything), self._measure.tilts, frame.psi, phi, minute)
+        state.cusum.add(self._measure.score(frame, everything), self._measure.tilts, frame.psi, minute)
         state.held.append(chunk)
-        self._fold_versions(state, frame, phi, minute, versions)
+        self._fold_versions(state, frame, minute, versions)
         opened = self._decide(state, minute)
         if not opened:
             self._let_go(state)
@@ -78,9 +86,7 @@ class Judge:
         state.baseline.absorb(chunk.totals, chunk.versions, self._parameters.baseline_cap)
         state.absorbed += chunk.totals.count
 
-    def _fold_versions(
-        self, state: SeriesState, frame: Frame, phi: float, minute: int, versions: Mapping[str, Totals]
-    ) -> None:
+    def _fold_versions(self, state: SeriesState, frame: Frame, minute: int, versions: Mapping[str, Totals]) -> None:
         """Versions that the past knows little of are also judged alone: a canary is lost in the crowd."""
         settled = self._parameters.baseline_cap / 2
         for version in sorted(versions):
@@ -91,7 +97,7 @@ class Judge:
                 if len(state.streams) >= MAX_STREAMS:
                     del state.streams[min(state.streams, key=lambda v: (state.streams[v].last, v))]
                 stream = state.streams[version] = Stream(len(self._measure.tilts))
-            stream.cusum.add(self._measure.score(frame, versions[version]), self._measure.tilts, frame.psi, phi, minute)
+            stream.cusum.add(self._measure.score(frame, versions[version]), self._measure.tilts, frame.psi, minute)
             stream.last = minute
             one = Totals()
             one.add(versions[version])
@@ -104,20 +110,22 @@ class Judge:
 
     def _decide(self, state: SeriesState, minute: int) -> tuple[Finding, ...]:
         weight = self._measure.weight(state.baseline)
-        evidence, since = state.cusum.best(weight)
-        if evidence >= self._parameters.evidence:
+        wanted = self._parameters.evidence
+        evidence, since = state.cusum.best(weight, 1.0)
+        if evidence >= wanted:  # what is too little even without over-dispersion needs no closer look
             after = Totals()
             for chunk in state.held:
                 if chunk.last >= since:
                     after.add(chunk.totals)
-            opened = self._open(state, minute, since, after, evidence, None)
+            evidence /= _phi(state, after)
+            opened = self._open(state, minute, Change(since, after, evidence)) if evidence >= wanted else ()
             if opened:
                 return opened
         for version in sorted(state.streams):
             stream = state.streams[version]
-            evidence, since = stream.cusum.best(weight)
-            if evidence >= self._parameters.evidence and stream.last == minute:
-                opened = self._open(state, minute, since, stream.totals, evidence, version)
+            evidence, since = stream.cusum.best(weight, _phi(state, stream.totals))
+            if evidence >= wanted and stream.last == minute:
+                opened = self._open(state, minute, Change(since, stream.totals, evidence, version))
                 if opened:
                     return opened
         return ()
@@ -139,15 +147,14 @@ class Judge:
 
     # Something changed.
 
-    def _open(
-        self, state: SeriesState, minute: int, since: int, after: Totals, evidence: float, version: str | None
-    ) -> tuple[Finding, ...]:
+    def _open(self, state: SeriesState, minute: int, change: Change) -> tuple[Finding, ...]:
+        since, after, evidence, version = change
         effect = self._measure.effect(state.baseline, after)
         wanted = self._parameters
         if not effect.worth_telling or after.count < wanted.min_observed or after.minutes < wanted.min_observed_minutes:
             return ()
         old = state.alert
-        alert = Alert(fingerprint(self._rule, state.series, since), since, minute, after)
+        alert = Alert(fingerprint(self._rule.name, state.series, since), since, minute, after)
         again = old is not None and minute - old.closed <= MINUTE_S * wanted.reopen_minutes
         if old is not None and again:
             alert.mark, alert.since, alert.revision = old.mark, old.since, old.revision
@@ -160,7 +167,7 @@ class Judge:
         return (self._tell(state, alert, effect, "open", "reopened" if again else "opened"),)
 
     def _severity(self, alert: Alert, effect: Effect) -> int:
-        if alert.after.hashes and len(alert.after.hashes) < self._parameters.min_sessions:
+        if 0 < alert.after.sessions() < self._parameters.min_sessions:
             return 0
         return 2 if effect.critical else 1
 
@@ -198,8 +205,8 @@ class Judge:
         alert.last = minute
         frame = self._frame(state)
         scores = self._measure.score(frame, seen)
-        against = (self._measure.tilts[alert.tilt] * scores.total - scores.n * frame.psi[alert.tilt])
-        alert.calm_level = max(0.0, alert.calm_level - against / state.dispersion.factor())
+        against = self._measure.tilts[alert.tilt] * scores.total - scores.n * frame.psi[alert.tilt]
+        alert.calm_level = max(0.0, alert.calm_level - against / _phi(state, seen))
         if alert.calm_level > 0:
             alert.calm.add(seen)
             alert.calm_minutes = alert.calm_minutes + 1 if against < 0 else 0
@@ -227,7 +234,7 @@ class Judge:
     def _tell(self, state: SeriesState, alert: Alert, effect: Effect, status: Status, reason: str) -> Finding:
         alert.revision += 1
         alert.count_told = alert.after.count
-        return finding(state, alert, effect, rule=self._rule, kind=self._kind, status=status, reason=reason)
+        return finding(self._rule, state, alert, effect, (status, reason))
 
     def _resolve(self, state: SeriesState, alert: Alert, minute: int, reason: str) -> Finding:
         effect = self._measure.effect(state.baseline, alert.after)
@@ -246,3 +253,9 @@ class Judge:
         state.baseline.absorb(alert.after, versions, self._parameters.baseline_cap)
         state.frame, state.absorbed = None, 0.0
         return told
+
+
+def _phi(state: SeriesState, seen: Totals) -> float:
+    """Over-dispersion, given how many calls of a session are among these."""
+    sessions = seen.sessions()
+    return state.dispersion.factor(seen.count / sessions if sessions else 1.0)

@@ -72,7 +72,7 @@ class Measure(Protocol):
 class Latency:
     """Latency of calls that did not fail."""
 
-    tilts = (0.15, 0.3, 0.6, 1.2, 2.4)
+    tilts: tuple[float, ...] = (0.15, 0.3, 0.6, 1.2, 2.4)
 
     def __init__(self, parameters: LatencyParameters) -> None:
         self._parameters = parameters
@@ -141,7 +141,7 @@ def _normal_frame(total: float, edges: list[int], masses: list[float], tilts: tu
 class Errors:
     """Share of calls that failed."""
 
-    tilts = (0.7, 1.2, 2.0, 3.2)
+    tilts: tuple[float, ...] = (0.7, 1.2, 2.0, 3.2)
     """In log-odds."""
 
     def __init__(self, parameters: ErrorParameters) -> None:
@@ -167,7 +167,9 @@ class Errors:
         old = baseline.errors / baseline.count if baseline.count > 0 else math.nan
         new = after.errors / after.count if after.count else math.nan
         enough = new - old >= self._parameters.min_increase and new >= old * self._parameters.min_ratio
-        return Effect(old, new, "ratio", "share of failed calls", enough, enough and new >= self._parameters.critical_share)
+        return Effect(
+            old, new, "ratio", "share of failed calls", enough, enough and new >= self._parameters.critical_share
+        )
 
 
 def frame_of(fields: list[Any]) -> Frame:

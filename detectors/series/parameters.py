@@ -21,7 +21,7 @@ class SeriesParameters:
     """Observations since the change before it is told."""
     min_observed_minutes: int = bounded(2, 1, 1000)
     """Minutes with observations since the change before it is told."""
-    min_sessions: int = bounded(3, 1, 8)
+    min_sessions: int = bounded(5, 1, 16)
     """Fewer distinct sessions since the change and the finding stays `suspect`; not asked where they are not known."""
     baseline_cap: int = bounded(6000, 100, 10_000_000)
     """Observations that the past weighs at most; what is older fades."""
@@ -35,7 +35,7 @@ class SeriesParameters:
     """Without an observation for so long an open finding is closed."""
     accept_hours: int = bounded(24, 1, 10_000)
     """An open finding that lasted so long is the new normal: closed, and compared with from then on."""
-    grace_s: int = bounded(60, 0, 3600)
+    grace_s: int = bounded(20, 0, 3600)
     """A minute is judged when it has been over for so long."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from detectors.loops.calls import quoted
 from detectors.series.baseline import Baseline
@@ -14,7 +14,6 @@ from schemas.finding import SEVERITIES, Evidence, Finding, Kind, Status, rfc3339
 
 SECOND_NS: Final = 1_000_000_000
 _CLOCK: Final = slice(11, 16)
-_NO_TIME: Final = 0
 
 
 def fingerprint(rule: str, series: list[str], since: int) -> str:
@@ -23,20 +22,25 @@ def fingerprint(rule: str, series: list[str], since: int) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def finding(
-    state: SeriesState, alert: Alert, effect: Effect, *, rule: str, kind: Kind, status: Status, reason: str
-) -> Finding:
-    """One revision of a change's finding."""
+class Rule(NamedTuple):
+    """Who tells it."""
+
+    name: str
+    kind: Kind
+
+
+def finding(rule: Rule, state: SeriesState, alert: Alert, effect: Effect, change: tuple[Status, str]) -> Finding:
+    """One revision of a change's finding; `change` is status and reason."""
     service, operation, name = state.series
     is_tool = operation == "execute_tool"
     return Finding(
         id=alert.mark[:16],
         fingerprint=alert.mark,
         revision=alert.revision,
-        rule=rule,
-        kind=kind,
+        rule=rule.name,
+        kind=rule.kind,
         severity=SEVERITIES[alert.severity],
-        status=status,
+        status=change[0],
         confidence=f"{1 - math.exp(-min(alert.confidence, 13.8)):.6f}",
         session_id="",
         service_name=service,
@@ -54,9 +58,9 @@ def finding(
         wasted_tokens=-1,
         wasted_cost_usd=math.nan,
         wasted_duration_s=math.nan,
-        evidence=_evidence(state.baseline, alert, kind),
-        why=why(state, alert, effect, kind),
-        reason=reason,
+        evidence=_evidence(state.baseline, alert, rule.kind),
+        why=why(state, alert, effect, rule.kind),
+        reason=change[1],
     )
 
 

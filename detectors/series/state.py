@@ -43,7 +43,7 @@ class Chunk:
     @staticmethod
     def of_list(fields: list[Any]) -> Chunk:
         """The inverse of `as_list`."""
-        return Chunk(fields[0], fields[1], Totals.of_list(fields[2]), {v: n for v, n in fields[3]})
+        return Chunk(fields[0], fields[1], Totals.of_list(fields[2]), dict(fields[3]))
 
 
 class Stream:
@@ -118,8 +118,10 @@ class Alert:
 
 
 class SeriesState:
-    """One series. Bounded: 8 open minutes of 8 versions, 16 held chunks, one past, one alert; each with at most 1,009
-    buckets. A usual series' is under 10 KB encoded, the worst that input can make under 2 MB.
+    """One series.
+
+    Bounded: 8 open minutes of 8 versions, 16 held chunks, one past, one alert; each with at most 1,009 buckets. A
+    usual series' is under 10 KB encoded, the worst that input can make under 2 MB.
     """
 
     __slots__ = (

@@ -11,7 +11,7 @@ from schemas.histogram import MAX_BUCKET
 MAX_COUNT: Final = 10**12
 MAX_ERROR_TYPES: Final = 16
 MAX_EXEMPLARS: Final = 3
-MAX_HASHES: Final = 8
+MAX_HASHES: Final = 16
 MAX_TEXT: Final = 128
 OTHER: Final = "other"
 
@@ -29,7 +29,7 @@ class Totals:
         self.histogram: dict[int, int] = {}
         self.error_types: dict[str, int] = {}
         self.hashes: list[int] = []
-        """The 8 smallest hashes of sessions, in order."""
+        """The 16 smallest hashes of sessions, in order."""
         self.slowest: list[list[Any]] = []
         self.failed: list[list[Any]] = []
 
@@ -54,7 +54,7 @@ class Totals:
         self.minutes += other.minutes
         for index, number in other.histogram.items():
             self.histogram[index] = self.histogram.get(index, 0) + number
-        for kind, number in other.error_types.items():
+        for kind, number in sorted(other.error_types.items()):
             self._add_type(kind, number)
         self._add_hashes(other.hashes)
         self._add_exemplars(other.slowest, other.failed)
@@ -73,6 +73,16 @@ class Totals:
         if failed:
             self.failed = sorted([*self.failed, *failed], key=lambda e: (e[2], e))[:MAX_EXEMPLARS]
 
+    def sessions(self) -> float:
+        """Distinct sessions; over 16 an estimate from how densely their hashes lie; 0 = not known.
+
+        Source: Bar-Yossef et al., Counting Distinct Elements in a Data Stream, 2002 (the k-th smallest hash).
+        """
+        known = len(self.hashes)
+        if known < MAX_HASHES:
+            return float(known)
+        return max(float(known), (known - 1) * 2**32 / max(1, self.hashes[-1]))
+
     def as_list(self) -> list[Any]:
         """Fit for JSON; the same for equal aggregates."""
         return [
@@ -85,8 +95,8 @@ class Totals:
         """The inverse of `as_list`."""
         totals = Totals()
         totals.count, totals.errors, totals.minutes, histogram, types, hashes, slowest, failed = fields
-        totals.histogram = {index: number for index, number in histogram}
-        totals.error_types = {kind: number for kind, number in types}
+        totals.histogram = dict(histogram)
+        totals.error_types = dict(types)
         totals.hashes, totals.slowest, totals.failed = list(hashes), list(slowest), list(failed)
         return totals
 

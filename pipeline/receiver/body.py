@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from pipeline.receiver.contract import Limits
 from pipeline.receiver.inflate import ENCODINGS, CorruptError, Inflater, TooLargeError
+from pipeline.receiver.memory import HeldBytes
 from pipeline.receiver.refusal import RefusedError
 
 
@@ -16,7 +17,7 @@ class BodyReader:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._held_bytes = 0
+        self._held = HeldBytes(limits)
 
     async def read(self, request: Request) -> bytes:
         """The decompressed body. The caller must `release` its length when it is done with it.
@@ -47,20 +48,18 @@ class BodyReader:
 
     def release(self, size_bytes: int) -> None:
         """Give back what `read` returned."""
-        self._held_bytes -= size_bytes
+        self._held.release(size_bytes)
 
     async def _inflate(self, request: Request, encoding: str, body: bytearray) -> None:
-        inflater = Inflater(encoding, self._limits.max_request_bytes)
+        inflater = Inflater(encoding, self._limits.max_decompressed_bytes)
         compressed_bytes = 0
         async for chunk in request.stream():
             compressed_bytes += len(chunk)
             if compressed_bytes > self._limits.max_request_bytes:
                 raise TooLargeError
-            content = inflater.feed(chunk)
-            if self._held_bytes + len(content) > self._limits.max_in_flight_bytes:
-                raise RefusedError("busy", "too many requests are being read", self._limits.busy_retry_after_s)
-            self._held_bytes += len(content)
-            body += content
+            for content in inflater.feed(chunk):
+                self._held.take(len(content))
+                body += content
         if compressed_bytes:
             inflater.finish()
 
@@ -79,6 +78,5 @@ class BodyReader:
             raise self._too_large()
 
     def _too_large(self) -> RefusedError:
-        return RefusedError(
-            "too_large", f"a request may hold {self._limits.max_request_bytes} bytes, before and after decompression"
-        )
+        sent, inflated = self._limits.max_request_bytes, self._limits.max_decompressed_bytes
+        return RefusedError("too_large", f"a request may have {sent} bytes as sent, {inflated} once decompressed")

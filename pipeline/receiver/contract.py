@@ -49,12 +49,14 @@ class NoCounter:
 class Limits:
     """Bounds of the receiver."""
 
-    max_request_bytes: int = 20 * 1024 * 1024
-    """One request, compressed or decompressed. The Collector's own HTTP bound."""
+    max_request_bytes: int = 16 * 1024 * 1024
+    """One HTTP request as sent."""
+    max_decompressed_bytes: int = 64 * 1024 * 1024
+    """One request once decompressed; gRPC knows this bound only."""
     max_in_flight_bytes: int = 256 * 1024 * 1024
-    """HTTP bodies held in memory at one time, over all connections."""
-    max_concurrent_rpcs: int = 256
-    """gRPC calls at one time; each may hold `max_request_bytes`."""
+    """Requests held in memory at one time by one protocol, over all its connections."""
+    max_concurrent_rpcs: int = 4096
+    """gRPC calls at one time. Beyond, gRPC itself refuses, and gives no delay after which to try again."""
     body_timeout_s: float = 30.0
     """From the headers to the end of an HTTP body."""
     busy_retry_after_s: float = 1.0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 GZIP_WINDOW_BITS: Final = 31
 ZLIB_WINDOW_BITS: Final = 15
 RAW_WINDOW_BITS: Final = -15
+PIECE_BYTES: Final = 262_144
 
 ENCODINGS: Final = ("identity", "gzip", "deflate")
 
@@ -21,7 +23,7 @@ class CorruptError(Exception):
 
 
 class Inflater:
-    """Decodes one body, chunk by chunk. Memory: one output chunk of at most `max_bytes` + 1 bytes."""
+    """Decodes one body, chunk by chunk. Memory: one piece of at most 256 KiB."""
 
     def __init__(self, encoding: str, max_bytes: int) -> None:
         self._encoding = encoding
@@ -29,24 +31,27 @@ class Inflater:
         self._stream = zlib.decompressobj(GZIP_WINDOW_BITS if encoding == "gzip" else ZLIB_WINDOW_BITS)
         self._started = False
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The content that `chunk` adds.
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The content that `chunk` adds, in pieces.
 
         Raises:
             TooLargeError: The content so far is over the bound.
             CorruptError: The chunk is not of this encoding.
         """
         if self._encoding == "identity":
-            return self._counted(chunk)
-        out = bytearray()
-        while chunk:
+            yield self._counted(chunk)
+            return
+        full = False
+        while chunk or full:
             if self._stream.eof:  # the next member of a concatenated gzip file
                 self._stream = zlib.decompressobj(GZIP_WINDOW_BITS)
-            out += self._counted(self._inflate(chunk))
-            chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            piece = self._inflate(chunk)
+            yield self._counted(piece)
             if self._stream.eof and self._encoding == "deflate":
-                break
-        return bytes(out)
+                return
+            chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            # A full piece may leave output inside zlib although it took all input.
+            full = len(piece) == PIECE_BYTES and not self._stream.eof
 
     def finish(self) -> None:
         """Check that the content came to its end.
@@ -60,13 +65,13 @@ class Inflater:
     def _inflate(self, chunk: bytes) -> bytes:
         try:
             try:
-                return self._stream.decompress(chunk, self._left + 1)
+                return self._stream.decompress(chunk, PIECE_BYTES)
             except zlib.error:
                 if self._started or self._encoding != "deflate":
                     raise
                 # Some senders of `deflate` leave the zlib header out.
                 self._stream = zlib.decompressobj(RAW_WINDOW_BITS)
-                return self._stream.decompress(chunk, self._left + 1)
+                return self._stream.decompress(chunk, PIECE_BYTES)
         except zlib.error as error:
             raise CorruptError(f"not {self._encoding}: {error}") from error
         finally:

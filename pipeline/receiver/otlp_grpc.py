@@ -13,7 +13,8 @@ from typing import Any, Final
 import grpc
 
 from pipeline.receiver.contract import Limits
-from pipeline.receiver.intake import Intake
+from pipeline.receiver.intake import Intake, Receipt
+from pipeline.receiver.memory import HeldBytes
 from pipeline.receiver.refusal import RefusedError
 from pipeline.receiver.requests import EXPORTS, Export
 from schemas.errors import SettingsError
@@ -41,12 +42,13 @@ class OtlpGrpcServer:
         """
         server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", self._limits.max_request_bytes),
+                ("grpc.max_receive_message_length", self._limits.max_decompressed_bytes),
                 ("grpc.so_reuseport", 0),  # or a second process would silently share the port
             ],
             maximum_concurrent_rpcs=self._limits.max_concurrent_rpcs,
         )
-        server.add_generic_rpc_handlers(tuple(_handlers(export, self._intake) for export in EXPORTS))
+        held = HeldBytes(self._limits)
+        server.add_generic_rpc_handlers(tuple(_handlers(export, self._intake, held) for export in EXPORTS))
         try:
             self.port = server.add_insecure_port(self._address)
         except RuntimeError as error:
@@ -61,15 +63,15 @@ class OtlpGrpcServer:
             self._server = None
 
 
-def _handlers(export: Export, intake: Intake) -> Any:
-    method = grpc.unary_unary_rpc_method_handler(_export(export, intake))
+def _handlers(export: Export, intake: Intake, held: HeldBytes) -> Any:
+    method = grpc.unary_unary_rpc_method_handler(_export(export, intake, held))
     return grpc.method_handlers_generic_handler(export.service, {"Export": method})
 
 
-def _export(export: Export, intake: Intake) -> Callable[[bytes, Any], Awaitable[bytes]]:
+def _export(export: Export, intake: Intake, held: HeldBytes) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def call(body: bytes, context: Any) -> bytes:
         try:
-            receipt = await intake.accept(export.signal, "grpc", body)
+            receipt = await _accept(export, intake, held, body)
         except RefusedError as refusal:
             await context.abort(
                 STATUS_CODES[refusal.code.grpc_code],
@@ -83,3 +85,15 @@ def _export(export: Export, intake: Intake) -> Callable[[bytes, Any], Awaitable[
         return serialized
 
     return call
+
+
+async def _accept(export: Export, intake: Intake, held: HeldBytes, body: bytes) -> Receipt:
+    try:
+        held.take(len(body))
+    except RefusedError as refusal:
+        intake.refused(export.signal, "grpc", refusal)
+        raise
+    try:
+        return await intake.accept(export.signal, "grpc", body)
+    finally:
+        held.release(len(body))

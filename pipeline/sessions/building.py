@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -11,10 +12,9 @@ import orjson
 from pipeline.sessions import signatures
 from pipeline.sessions.columns import Rows
 from pipeline.sessions.dialects import Rule
-from pipeline.sessions.matching import SLOTS
+from pipeline.sessions.matching import MAX_NAME_CHARS, SLOTS, Plan, read
 from schemas.facts import Link, Marker, ModelCall, ToolCall
 
-MAX_NAME_CHARS: Final = 256
 MAX_PREVIEW_CHARS: Final = 4_096
 UNREDACTED_CHARS: Final = MAX_PREVIEW_CHARS + 2_048
 """A preview is cut to this before redaction and to `MAX_PREVIEW_CHARS` after it: no secret is cut into safety."""
@@ -24,39 +24,43 @@ MAX_INT: Final = 2**63 - 1
 _FAILED: Final = frozenset({"false", "0", "failure", "failed", "error"})
 _SUCCEEDED: Final = frozenset({"true", "1", "success", "succeeded", "ok", "completed"})
 
-_T: Final = SLOTS["tool_call"]
-_M: Final = SLOTS["model_call"]
-_K: Final = SLOTS["marker"]
+SIGNALS: Final = {"traces": "span", "logs": "log"}
+
+
+def _slots(fact: str, *names: str) -> tuple[int, ...]:
+    return tuple(SLOTS[fact][name] for name in names)
+
+
 # Every kind of fact begins with the same fields, so these places hold for all of them.
-SESSION, TURN, AGENT, ROUND, CALL = (
-    _T[name] for name in ("session_id", "turn_id", "agent_name", "round_id", "call_id")
-)
-TIME, DURATION, VERSION = _T["time_iso"], _T["duration_ms"], _T["service_version"]
-PROMPT, PROMPT_VERSION, SEQUENCE = _T["prompt_name"], _T["prompt_version"], _T["event_sequence"]
-SUCCESS, DENIED, ERROR, ERROR_TYPE = (_T[name] for name in ("success", "denied", "error", "error_type"))
-TOOL, ARGUMENTS, ARGUMENTS_SIZE = _T["tool_name"], _T["arguments"], _T["arguments_size"]
-RESULT, RESULT_SIZE, EXIT_CODE = _T["result"], _T["result_size"], _T["exit_code"]
+SESSION, TURN, AGENT, ROUND, CALL = _slots("link", "session_id", "turn_id", "agent_name", "round_id", "call_id")
+TIME, DURATION, VERSION = _slots("link", "time_iso", "duration_ms", "service_version")
+PROMPT, PROMPT_VERSION, SEQUENCE = _slots("link", "prompt_name", "prompt_version", "event_sequence")
+SUCCESS, DENIED, ERROR_TYPE = _slots("link", "success", "denied", "error_type")
+TOOL, ARGUMENTS, ARGUMENTS_SIZE = _slots("tool_call", "tool_name", "arguments", "arguments_size")
+RESULT, RESULT_SIZE, EXIT_CODE = _slots("tool_call", "result", "result_size", "exit_code")
+PROVIDER, REQUEST_MODEL, RESPONSE_MODEL = _slots("model_call", "provider_name", "request_model", "response_model")
+INPUT, OUTPUT = _slots("model_call", "input_tokens", "output_tokens")
+CACHE_READ, CACHE_CREATION = _slots("model_call", "cache_read_tokens", "cache_creation_tokens")
+COST, TEMPERATURE, FINISH = _slots("model_call", "cost_usd", "temperature", "finish_reasons")
+DETAIL, COUNT = _slots("marker", "detail", "count")
 
 
-def short(text: Any) -> str:
-    """A name or id, "" where missing, at most `MAX_NAME_CHARS` characters."""
-    return text[:MAX_NAME_CHARS] if text else ""
-
-
-def integer(text: Any) -> int:
+def integer(text: str) -> int:
     """A count of at least 0, else -1 = unknown."""
     if not text:
         return -1
-    if text.isdecimal() and len(text) < 19:
+    if len(text) < 19 and text.isdecimal():
         return int(text)
     value = number(text)
     return int(value) if 0 <= value < MAX_INT else -1
 
 
-def number(text: Any) -> float:
+def number(text: str) -> float:
     """A finite number, else NaN = unknown."""
+    if not text or len(text) > 64:
+        return math.nan
     try:
-        value = float(text) if text and len(text) < 64 else math.nan
+        value = float(text)
     except ValueError:
         return math.nan
     return value if math.isfinite(value) else math.nan
@@ -89,14 +93,14 @@ def times(rule: Rule, values: list[Any], rows: Rows, row: int) -> tuple[int, int
     return (at - duration if rule.time == "end" and 0 < duration <= at else at), duration
 
 
-def outcome(rule: Rule, values: list[Any], status: str, exit_code: Any) -> tuple[str, str]:
+def outcome(rule: Rule, values: list[Any], status: str, exit_code: str) -> tuple[str, str]:
     """(outcome, error type) of a call; the order of the signs is the order of the lines."""
     error_type = values[ERROR_TYPE]
-    success = str(values[SUCCESS]).lower() if values[SUCCESS] else ""
+    success = values[SUCCESS].lower()
     if values[DENIED] and success not in _SUCCEEDED:
-        return "denied", short(error_type)
+        return "denied", error_type
     if success in _FAILED or status == "Error" or (error_type and success not in _SUCCEEDED):
-        return "error", short(error_type)
+        return "error", error_type
     if exit_code and exit_code.lstrip("-").strip("0"):
         return "error", f"exit_code_{exit_code}" if len(exit_code) <= 4 else "exit_code"
     if exit_code or status == "Ok":
@@ -106,46 +110,50 @@ def outcome(rule: Rule, values: list[Any], status: str, exit_code: Any) -> tuple
     return rule.unset, ""
 
 
-def tool_call(rule: Rule, values: list[Any], rows: Rows, row: int, status: str | None = None) -> ToolCall:
-    """A tool call; previews are cut but not redacted yet. `status`: in place of the row's own."""
-    name = short(values[TOOL])
-    exit_code = values[EXIT_CODE]
-    result_text = values[RESULT]
-    ended, error_type = outcome(rule, values, rows.status[row] if status is None else status, exit_code)
+def tool_call(plan: Plan, values: list[Any], rows: Rows, row: int, status: str | None = None) -> ToolCall:
+    """A tool call; previews are cut but not redacted yet.
+
+    `status` in place of the row's own: the row tells of the call but is not the call.
+    """
+    rule, name = plan.rule, values[TOOL]
+    text = values[RESULT]
+    ended, error_type = outcome(rule, values, rows.status[row] if status is None else status, values[EXIT_CODE])
     arguments = signatures.of_content(values[ARGUMENTS], integer(values[ARGUMENTS_SIZE]), name)
+    size = integer(values[RESULT_SIZE])
     if ended in ("error", "denied"):
-        result_text = values[ERROR] or result_text
-        result = signatures.of_error(result_text, integer(values[RESULT_SIZE]), name, error_type)
+        text = (read(plan.late, rows, row) if status is None else None) or text
+        result = signatures.of_error(text, size, name, error_type)
     else:
-        result = signatures.of_content(result_text, integer(values[RESULT_SIZE]), name)
+        result = signatures.of_content(text, size, name)
     start, duration = times(rule, values, rows, row)
-    return ToolCall(
-        short(values[SESSION]), short(values[TURN]), short(values[AGENT]), short(values[ROUND]), short(values[CALL]),
-        name, arguments.value, arguments.strength, result.value, result.strength,
-        (values[ARGUMENTS] or "")[:UNREDACTED_CHARS], (result_text or "")[:UNREDACTED_CHARS],
-        ended, error_type, start, duration, rule.dialect, "span" if rows.signal == "traces" else "log",
-        rows.service[row], short(values[VERSION]), rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
-        short(values[PROMPT]), short(values[PROMPT_VERSION]), integer(values[SEQUENCE]),
-    )  # fmt: skip
+    return tuple.__new__(ToolCall, (
+        values[SESSION], values[TURN], values[AGENT], values[ROUND], values[CALL], name,
+        arguments.value, arguments.strength, result.value, result.strength,
+        (values[ARGUMENTS] or "")[:UNREDACTED_CHARS], (text or "")[:UNREDACTED_CHARS],
+        ended, error_type, start, duration, rule.dialect, SIGNALS[rows.signal],
+        rows.service[row], values[VERSION], rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
+        values[PROMPT], values[PROMPT_VERSION], integer(values[SEQUENCE]),
+    ))  # fmt: skip
 
 
-def model_call(rule: Rule, values: list[Any], rows: Rows, row: int) -> ModelCall:
+def model_call(plan: Plan, values: list[Any], rows: Rows, row: int) -> ModelCall:
     """A model call."""
-    ended, error_type = outcome(rule, values, rows.status[row], None)
+    rule = plan.rule
+    ended, error_type = outcome(rule, values, rows.status[row], "")
     start, duration = times(rule, values, rows, row)
-    return ModelCall(
-        short(values[SESSION]), short(values[TURN]), short(values[AGENT]), short(values[ROUND]), short(values[CALL]),
-        short(values[_M["provider_name"]]), short(values[_M["request_model"]]), short(values[_M["response_model"]]),
-        integer(values[_M["input_tokens"]]), integer(values[_M["output_tokens"]]),
-        integer(values[_M["cache_read_tokens"]]), integer(values[_M["cache_creation_tokens"]]),
-        number(values[_M["cost_usd"]]), number(values[_M["temperature"]]), reasons(values[_M["finish_reasons"]]),
-        ended, error_type, start, duration, rule.dialect, "span" if rows.signal == "traces" else "log",
-        rows.service[row], short(values[VERSION]), rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
-        short(values[PROMPT]), short(values[PROMPT_VERSION]), integer(values[SEQUENCE]),
-    )  # fmt: skip
+    return tuple.__new__(ModelCall, (
+        values[SESSION], values[TURN], values[AGENT], values[ROUND], values[CALL],
+        values[PROVIDER], values[REQUEST_MODEL], values[RESPONSE_MODEL],
+        integer(values[INPUT]), integer(values[OUTPUT]), integer(values[CACHE_READ]), integer(values[CACHE_CREATION]),
+        number(values[COST]), number(values[TEMPERATURE]), reasons(values[FINISH]),
+        ended, error_type, start, duration, rule.dialect, SIGNALS[rows.signal],
+        rows.service[row], values[VERSION], rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
+        values[PROMPT], values[PROMPT_VERSION], integer(values[SEQUENCE]),
+    ))  # fmt: skip
 
 
-def reasons(text: Any) -> tuple[str, ...]:
+@lru_cache(maxsize=1_024)
+def reasons(text: str) -> tuple[str, ...]:
     """Finish reasons: a JSON array of texts, or one text."""
     if not text:
         return ()
@@ -154,26 +162,23 @@ def reasons(text: Any) -> tuple[str, ...]:
             found = orjson.loads(text[:4_096])
         except ValueError:
             return ()
-        return tuple(short(one) for one in found[:MAX_FINISH_REASONS] if isinstance(one, str) and one)
-    return (short(text),)
+        return tuple(one[:MAX_NAME_CHARS] for one in found[:MAX_FINISH_REASONS] if isinstance(one, str) and one)
+    return (text,)
 
 
-def marker(rule: Rule, values: list[Any], rows: Rows, row: int) -> Marker:
+def marker(plan: Plan, values: list[Any], rows: Rows, row: int) -> Marker:
     """A marker."""
+    rule = plan.rule
     start, _ = times(rule, values, rows, row)
     return Marker(
-        short(values[SESSION]), short(values[TURN]), short(values[AGENT]), rule.kind, short(values[_K["detail"]]),
-        integer(values[_K["count"]]), start, rule.dialect, "span" if rows.signal == "traces" else "log",
-        rows.service[row], short(values[VERSION]), rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
-        integer(values[SEQUENCE]),
+        values[SESSION], values[TURN], values[AGENT], rule.kind, values[DETAIL], integer(values[COUNT]), start,
+        rule.dialect, SIGNALS[rows.signal], rows.service[row], values[VERSION],
+        rows.trace_id[row], rows.span_id[row], rows.parent_id[row], integer(values[SEQUENCE]),
     )  # fmt: skip
 
 
-def link(rule: Rule, values: list[Any], rows: Rows, row: int) -> Link:
+def link(plan: Plan, values: list[Any], rows: Rows, row: int) -> Link:
     """What a span says about whose session it belongs to."""
     span_id = rows.span_id[row]
-    turn = short(values[TURN]) or (span_id if rule.own_turn else "")
-    return Link(
-        rows.trace_id[row], span_id, rows.parent_id[row], short(values[SESSION]), short(values[AGENT]), turn,
-        rows.time[row],
-    )  # fmt: skip
+    turn = values[TURN] or (span_id if plan.rule.own_turn else "")
+    return Link(rows.trace_id[row], span_id, rows.parent_id[row], values[SESSION], values[AGENT], turn, rows.time[row])

@@ -73,47 +73,45 @@ class Maps:
 class Resources:
     """The resource of each row; the many rows of one export share a dict."""
 
-    __slots__ = ("_array", "_cache", "_keys", "_offsets", "_values")
+    __slots__ = ("_cache", "_keys", "_names", "_offsets", "_texts", "_values")
 
     def __init__(self, column: Any) -> None:
         array = _one_chunk(column)
         keys, values = array.keys, array.items
         keys = keys if pa.types.is_dictionary(keys.type) else keys.dictionary_encode()
         values = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-        self._keys = np.asarray(keys.indices.fill_null(0), dtype=np.int32)
-        self._values = np.asarray(values.indices.fill_null(0), dtype=np.int32)
-        self._array = (texts(keys.dictionary), texts(values.dictionary))
-        self._offsets: list[int] = array.offsets.to_pylist()
-        self._cache: dict[bytes, dict[str, str]] = {}
+        self._keys = np.asarray(keys.indices.fill_null(0), dtype=np.int32).tobytes()
+        self._values = np.asarray(values.indices.fill_null(0), dtype=np.int32).tobytes()
+        self._names, self._texts = texts(keys.dictionary), texts(values.dictionary)
+        self._offsets: list[int] = (4 * np.asarray(array.offsets, dtype=np.int64)).tolist()
+        self._cache: dict[tuple[bytes, bytes], dict[str, str]] = {}
 
     def row(self, row: int) -> dict[str, str]:
         """The resource attributes of a row. Do not change them."""
         first, last = self._offsets[row], self._offsets[row + 1]
-        identity = self._keys[first:last].tobytes() + self._values[first:last].tobytes()
+        identity = (self._keys[first:last], self._values[first:last])
         found = self._cache.get(identity)
         if found is None:
-            names, values = self._array
-            pairs = zip(self._keys[first:last].tolist(), self._values[first:last].tolist(), strict=True)
-            found = {}
-            for key, value in pairs:
-                found.setdefault(names[key], values[value])
-            self._cache[identity] = found
+            keys, values = (np.frombuffer(one, dtype=np.int32).tolist() for one in identity)
+            found = self._cache[identity] = {}
+            for key, value in zip(keys, values, strict=True):
+                found.setdefault(self._names[key], self._texts[value])
         return found
 
 
 class SpanEvents:
     """Span events, read only where a rule asks for them and the row has some."""
 
-    __slots__ = ("_attributes", "_counts", "_names")
+    __slots__ = ("_attributes", "_names", "counts")
 
     def __init__(self, table: pa.Table) -> None:
         self._names = _one_chunk(table.column("Events.Name"))
         self._attributes = _one_chunk(table.column("Events.Attributes"))
-        self._counts: list[int] = pc.list_value_length(self._names).fill_null(0).to_pylist()
+        self.counts: list[int] = pc.list_value_length(self._names).fill_null(0).to_pylist()
 
     def of(self, row: int, name: str) -> dict[str, str] | None:
         """The attributes of the row's last event of this name, None where it has none."""
-        if not self._counts[row]:
+        if not self.counts[row]:
             return None
         try:
             names: Sequence[str] = self._names[row].as_py()

@@ -24,13 +24,13 @@ def choose(rows: Rows, found: Facts, links_of: Mapping[int, tuple[Plan, list[Any
     chosen: dict[int, Link] = {}
     for row, (plan, values) in links_of.items():
         fact = plan.rule.fact
-        session = building.short(values[building.SESSION])
+        session = values[building.SESSION]
         told = fact == "link" or rows.span_id[row] in parents or (fact == "tool_call" and not session)
         if not told and session and (rows.trace_id[row], session) not in leaves:
             told = True
         if told and rows.trace_id[row]:
             leaves.add((rows.trace_id[row], session))
-            chosen[row] = building.link(plan.rule, values, rows, row)
+            chosen[row] = building.link(plan, values, rows, row)
     _between(rows, found, parents, chosen)
     for row in sorted(chosen):
         found.links.append(chosen[row])

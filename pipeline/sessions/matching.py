@@ -24,6 +24,10 @@ SLOTS: Final[dict[str, dict[str, int]]] = {
 }
 """For each kind of fact: field name -> place in the list of its values."""
 RESULT_SLOT: Final = SLOTS["tool_call"]["result"]
+CONTENT_FIELDS: Final = frozenset({"arguments", "result", "error", "content", "input_messages", "output_messages"})
+"""Fields that hold text of any length; all others are names, ids and numbers."""
+MAX_NAME_CHARS: Final = 256
+MAX_CONTENT_CHARS: Final = 16_777_216
 
 
 class Step(NamedTuple):
@@ -40,49 +44,98 @@ class Step(NamedTuple):
 class Plan:
     """A rule applied to a shape: where each field is read."""
 
-    __slots__ = ("direct", "empty_result_at", "rule", "size", "steps")
+    __slots__ = (
+        "_contents", "_defaults", "_empty_result_at", "_names", "_resources", "_steps", "_steps_of_events", "late",
+        "rule",
+    )  # fmt: skip
 
     def __init__(self, rule: Rule, places: Mapping[str, int]) -> None:
         self.rule = rule
         slots = SLOTS[rule.fact]
-        self.size = len(slots)
-        self.direct: list[tuple[int, int]] = []
-        """(slot, place) of the fields that are one attribute as it stands."""
-        self.steps: list[tuple[int, tuple[Step, ...]]] = []
-        self.empty_result_at = -1
+        self._defaults: list[Any] = [None if name in CONTENT_FIELDS else "" for name in slots]
+        self._names: list[tuple[int, int]] = []
+        """(slot, place) of names and ids that are one attribute as it stands."""
+        self._contents: list[tuple[int, int]] = []
+        """The same for content, which may be long and is missing where it is a placeholder."""
+        self._resources: list[tuple[int, str]] = []
+        """(slot, resource attribute)."""
+        self._steps: list[tuple[int, tuple[Step, ...], int]] = []
+        """(slot, fallbacks, most characters) of the other fields."""
+        self._steps_of_events: list[tuple[int, tuple[Step, ...], int]] = []
+        """The same for fields that a span event may tell; only read where the row has events."""
+        self.late: tuple[Step, ...] = ()
+        """Fallbacks of the error's text, which only a call that failed needs."""
+        self._empty_result_at = -1
         if rule.empty_result:
             kept = [places[one.key] for one in rule.fields.get("result", ()) if one.key in places]
-            self.empty_result_at = kept[0] if kept else -1
+            self._empty_result_at = kept[0] if kept else -1
         for name, sources in rule.fields.items():
             found = tuple(_step(one, places) for one in sources if _present(one, places))
-            if len(found) == 1 and found[0].kind == "attribute" and not found[0].transforms:
-                self.direct.append((slots[name], found[0].at))
-            elif found:
-                self.steps.append((slots[name], found))
+            if found:
+                self._add(name, slots[name], found)
+
+    def _add(self, name: str, slot: int, found: tuple[Step, ...]) -> None:
+        content = name in CONTENT_FIELDS
+        most = MAX_CONTENT_CHARS if content else MAX_NAME_CHARS
+        if name == "error":
+            self.late = found
+        elif len(found) == 1 and found[0].kind == "attribute" and not found[0].transforms:
+            (self._contents if content else self._names).append((slot, found[0].at))
+        elif len(found) == 1 and found[0].kind == "resource" and not found[0].transforms:
+            self._resources.append((slot, found[0].key))
+        elif all(step.kind == "event" for step in found):
+            self._steps_of_events.append((slot, found, most))
+        else:
+            self._steps.append((slot, found, most))
 
     def values(self, rows: Rows, row: int) -> list[Any]:
-        """The row's fields as texts, in the order of the fact's slots; None = missing."""
-        found: list[Any] = [None] * self.size
+        """The row's fields as texts, by slot; a missing name is "", missing content None."""
+        found = self._defaults.copy()
         first = rows.attributes.offsets[row]
         values = rows.attributes.values
-        for slot, at in self.direct:
+        for slot, at in self._names:
+            value = values[first + at]
+            found[slot] = value if len(value) <= MAX_NAME_CHARS else value[:MAX_NAME_CHARS]
+        for slot, at in self._contents:
             value = values[first + at]
             if value and value not in PLACEHOLDERS:
                 found[slot] = value
-        for slot, steps in self.steps:
-            for step in steps:
-                text = values[first + step.at] if step.kind == "attribute" else _other(step, rows, row)
-                for change in step.transforms:
-                    if not text or text in PLACEHOLDERS:
-                        text = None
-                        break
-                    text = change(text)
-                if text and text not in PLACEHOLDERS:
-                    found[slot] = text
-                    break
-        if self.empty_result_at >= 0 and not values[first + self.empty_result_at]:
+        if self._resources:
+            resource = rows.resources.row(row)
+            for slot, key in self._resources:
+                found[slot] = resource.get(key, "")[:MAX_NAME_CHARS]
+        for slot, steps, most in self._steps:
+            kind, at, _, _, transforms = steps[0]
+            text: str | None = values[first + at] if kind == "attribute" and not transforms else None
+            if not text or text in PLACEHOLDERS:
+                text = read(steps, rows, row)
+            if text:
+                found[slot] = text if len(text) <= most else text[:most]
+        if self._steps_of_events and rows.events is not None and rows.events.counts[row]:
+            for slot, steps, most in self._steps_of_events:
+                found[slot] = (read(steps, rows, row) or "")[:most]
+        if self._empty_result_at >= 0 and not values[first + self._empty_result_at]:
             found[RESULT_SLOT] = ""
+        if found[0] in PLACEHOLDERS:  # a session that is hidden is no session that all of them share
+            found[0] = ""
         return found
+
+
+def read(steps: tuple[Step, ...], rows: Rows, row: int) -> str | None:
+    """The first fallback that is not missing."""
+    for step in steps:
+        if step.kind == "attribute":
+            text: str | None = rows.attributes.values[rows.attributes.offsets[row] + step.at]
+        else:
+            text = _other(step, rows, row)
+        for change in step.transforms:
+            if not text or text in PLACEHOLDERS:
+                text = None
+                break
+            text = change(text)
+        if text and text not in PLACEHOLDERS:
+            return text
+    return None
 
 
 def _present(source: Source, places: Mapping[str, int]) -> bool:
@@ -165,11 +218,20 @@ def _candidate(rule: Rule, places: Mapping[str, int]) -> Candidate:
     return Candidate(Plan(rule, places), where, rule.span, rule.span_prefix, rule.event, places.get(EVENT_NAME, -1))
 
 
+def named(candidates: tuple[Candidate, ...], span_name: str) -> tuple[Candidate, ...]:
+    """Those of the candidates that a span of this name (a log: "") may be."""
+    return tuple(
+        one
+        for one in candidates
+        if (not one.names or span_name in one.names) and (not one.prefixes or span_name.startswith(one.prefixes))
+    )
+
+
 def first_plan(candidates: tuple[Candidate, ...], rows: Rows, row: int) -> Plan | None:
-    """The first rule whose remaining conditions the row fulfils."""
+    """The first rule whose remaining conditions the row fulfils; the candidates are those of its shape and name."""
     first = rows.attributes.offsets[row]
     values = rows.attributes.values
-    for plan, where, names, prefixes, events, event_at in candidates:
+    for plan, where, _, _, events, event_at in candidates:
         for at, allowed in where:
             if values[first + at] not in allowed:
                 break
@@ -178,9 +240,5 @@ def first_plan(candidates: tuple[Candidate, ...], rows: Rows, row: int) -> Plan 
                 event = (values[first + event_at] if event_at >= 0 else "") or rows.event[row]
                 if event not in events:
                     continue
-            if names and rows.span_name[row] not in names:
-                continue
-            if prefixes and not rows.span_name[row].startswith(prefixes):
-                continue
             return plan
     return None

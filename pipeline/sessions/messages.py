@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from xxhash import xxh3_64_hexdigest
+
 from pipeline.sessions.transforms import load, to_text
 
 MAX_MESSAGES: Final = 4_096
@@ -80,9 +82,22 @@ def _last_requests(history: Sequence[Message], last: int) -> list[_Request]:
     return asked
 
 
+def conversation(service: str, history: Sequence[Message], reply: Sequence[Message]) -> str:
+    """A name for a conversation that has none: each of its requests repeats the first tool call that was asked for.
+
+    "" where no tool call has been asked for yet. Ids of tool calls are random, so two conversations differ.
+    """
+    for message in (*history, *reply):
+        if message.requests:
+            first = message.requests[0]
+            told = "\0".join((service, first.call_id, first.name, first.arguments or ""))
+            return f"history-{xxh3_64_hexdigest(told.encode('utf-8', 'replace'))}" if first.call_id else ""
+    return ""
+
+
 def from_parts(text: str) -> list[Message]:
     """A history in the form of the GenAI conventions: a JSON array of `{"role", "parts": [...]}`."""
-    if '"tool_call_response"' not in text:
+    if '"tool_call' not in text:
         return []
     value = load(text)
     return [_of_parts(one) for one in value[-MAX_MESSAGES:] if isinstance(one, dict)] if isinstance(value, list) else []
@@ -118,7 +133,7 @@ def from_numbered(attributes: dict[str, str], prefix: str = "gen_ai.prompt.") ->
                 break
             tool = f"{base}tool_calls.{number}."
             requests.append(_Request(attributes.get(tool + "id", ""), name, attributes.get(tool + "arguments")))
-        responses = ()
+        responses: tuple[_Response, ...] = ()
         if role == "tool":
             responses = (_Response(attributes.get(base + "tool_call_id", ""), "", attributes.get(base + "content")),)
         found.append(Message(role, tuple(requests), responses))

@@ -10,13 +10,14 @@ import pyarrow as pa
 from pipeline.redaction import Redactor
 from pipeline.sessions import building, doubling, links, messages
 from pipeline.sessions.columns import Rows
-from pipeline.sessions.dialects import Dialect, Rule
+from pipeline.sessions.dialects import Dialect
 from pipeline.sessions.facts import MESSAGE, Facts
-from pipeline.sessions.matching import SLOTS, Candidate, Matcher, Plan, first_plan
+from pipeline.sessions.matching import MAX_NAME_CHARS, SLOTS, Candidate, Matcher, Plan, first_plan, named
 from pipeline.sessions.signatures import PLACEHOLDERS
 from pipeline.sessions.transforms import exit_code
 
 _INPUT_MESSAGES: Final = SLOTS["model_call"]["input_messages"]
+_OUTPUT_MESSAGES: Final = SLOTS["model_call"]["output_messages"]
 _CONTENT: Final = SLOTS["message"]["content"]
 
 
@@ -70,19 +71,20 @@ class _Batch:
     def read(self, matcher: Matcher) -> None:
         """Read every row once."""
         rows, shapes = self.rows, self.rows.attributes
-        known: dict[tuple[str, bytes], tuple[Candidate, ...]] = {}
+        known: dict[tuple[str, bytes, str], tuple[Candidate, ...]] = {}
         for row in range(rows.count):
-            shape = (rows.scope[row], shapes.shape(row))
+            shape = (rows.scope[row], shapes.shape(row), rows.span_name[row])
             candidates = known.get(shape)
             if candidates is None:
-                candidates = known[shape] = matcher.candidates(rows.signal, shape[0], shapes.keys_of(shape[1]))
+                allowed = matcher.candidates(rows.signal, shape[0], shapes.keys_of(shape[1]))
+                candidates = known[shape] = named(allowed, shape[2])
             if candidates:
                 plan = first_plan(candidates, rows, row)
                 if plan is not None:
                     self._take(row, plan)
         for at, history in self._histories.items():
             row, plan, values = self._last[at]
-            self._exchanges(row, plan.rule, values, messages.exchanges(history))
+            self._exchanges(row, plan, values, messages.exchanges(history))
 
     def _take(self, row: int, plan: Plan) -> None:
         rule, found = plan.rule, self.found
@@ -92,30 +94,38 @@ class _Batch:
             return
         values = plan.values(self.rows, row)
         if rule.fact == "tool_call":
-            call = building.tool_call(rule, values, self.rows, row)
+            call = building.tool_call(plan, values, self.rows, row)
             if rule.wrapper and call.outcome != "error" and rule.wrapper in call.arguments:
                 found.ignored[row] = True
                 return
             found.tool_calls.append(call)
             found.tool_call_rows.append(row)
         elif rule.fact == "model_call":
-            found.model_calls.append(building.model_call(rule, values, self.rows, row))
+            history = self._history(row, plan, values) if rule.messages else []
+            found.model_calls.append(building.model_call(plan, values, self.rows, row))
             found.model_call_rows.append(row)
-            if rule.messages:
-                self._exchanges(row, rule, values, messages.exchanges(self._history(row, rule, values)))
+            if history:
+                self._exchanges(row, plan, values, messages.exchanges(history))
         elif rule.fact == "marker":
-            found.markers.append(building.marker(rule, values, self.rows, row))
+            found.markers.append(building.marker(plan, values, self.rows, row))
             found.marker_rows.append(row)
         elif rule.fact == "message":
             self._message(row, plan, values)
         if self.rows.signal == "traces":
             self.links_of[row] = (plan, values)
 
-    def _history(self, row: int, rule: Rule, values: list[Any]) -> list[messages.Message]:
-        if rule.messages == "numbered":
-            return messages.from_numbered(self.rows.attributes.row(row))
-        text = values[_INPUT_MESSAGES]
-        return messages.from_parts(text) if isinstance(text, str) else []
+    def _history(self, row: int, plan: Plan, values: list[Any]) -> list[messages.Message]:
+        """The messages of a model call. A call that names no session and has no parent gets one from them."""
+        if plan.rule.messages == "numbered":
+            attributes = self.rows.attributes.row(row)
+            history = messages.from_numbered(attributes)
+            reply = messages.from_numbered(attributes, "gen_ai.completion.")
+        else:
+            history = messages.from_parts(values[_INPUT_MESSAGES] or "")
+            reply = [] if history else messages.from_parts(values[_OUTPUT_MESSAGES] or "")
+        if not values[building.SESSION] and not self.rows.parent_id[row]:
+            values[building.SESSION] = messages.conversation(self.rows.service[row], history, reply)
+        return history
 
     def _message(self, row: int, plan: Plan, values: list[Any]) -> None:
         """Collect a history that is sent as one log event a message, by the span that sent it."""
@@ -127,17 +137,21 @@ class _Batch:
             history.append(messages.from_event(event, content if isinstance(content, str) else ""))
             self._last[at] = (row, plan, values)
 
-    def _exchanges(self, row: int, rule: Rule, values: list[Any], exchanges: list[messages.Exchange]) -> None:
+    def _exchanges(self, row: int, plan: Plan, values: list[Any], exchanges: list[messages.Exchange]) -> None:
         """Tool calls that stand in messages; the call ended before the request that tells of it began."""
         for one in exchanges:
-            told: list[Any] = [None] * len(SLOTS["tool_call"])
+            told: list[Any] = [""] * len(SLOTS["tool_call"])
             for slot in (building.SESSION, building.TURN, building.AGENT, building.VERSION):
                 told[slot] = values[slot]
-            told[building.ROUND], told[building.CALL], told[building.TOOL] = one.round_id, one.call_id, one.name
+            for slot, name in zip(
+                (building.ROUND, building.CALL, building.TOOL), (one.round_id, one.call_id, one.name), strict=True
+            ):
+                told[slot] = name[:MAX_NAME_CHARS]
             told[building.ARGUMENTS], told[building.RESULT] = shown(one.arguments), shown(one.result)
-            told[building.EXIT_CODE] = exit_code(one.result or "")
-            call = building.tool_call(rule, told, self.rows, row, status="")
-            self.found.tool_calls.append(call._replace(signal=MESSAGE, duration_ns=-1))
+            told[building.EXIT_CODE] = exit_code(one.result or "") or ""
+            call = building.tool_call(plan, told, self.rows, row, status="")
+            ended = call.outcome if told[building.RESULT] is not None else "unset"
+            self.found.tool_calls.append(call._replace(signal=MESSAGE, duration_ns=-1, outcome=ended))
             self.found.tool_call_rows.append(row)
 
 

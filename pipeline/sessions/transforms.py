@@ -27,6 +27,7 @@ _HEADER_LINE: Final = re.compile(
 _CALL_ID: Final = re.compile(r"tool_call_id\\?[\"']?\s*[:=]\s*\\?[\"']([^\"'\\]{1,256})")
 _HTTP_STATUS: Final = re.compile(r"(?<!\d)([45]\d\d)(?!\d)")
 _REJECTED: Final = re.compile(r"\brejected(?::| by )")
+_EXIT_FIRST: Final = frozenset("{eEpPCWOS")
 _EXIT_KEYS: Final = ("exitCode", "exit_code", "returncode", "returnCode")
 
 
@@ -112,10 +113,13 @@ def constant(value: str) -> Transform:
 
 def exit_code(text: str) -> str | None:
     """The exit code of a command: first line or header of its output, or a key of its JSON result."""
-    if text[:1] == "{":
-        value = load(text)
-        for key in _EXIT_KEYS if isinstance(value, dict) else ():
-            code = value.get(key)
+    if text[:1] not in _EXIT_FIRST:
+        return None
+    if text[0] == "{":
+        value = load(text) if "xit" in text or "eturn" in text else None
+        found: dict[str, Any] = value if isinstance(value, dict) else {}
+        for key in _EXIT_KEYS:
+            code = found.get(key)
             if isinstance(code, int) and not isinstance(code, bool):
                 return str(code)
         return None

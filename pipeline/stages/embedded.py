@@ -55,6 +55,10 @@ class Stage(Protocol):
         """Take nothing more, finish what was taken, commit."""
         ...
 
+    async def close(self) -> None:
+        """End what is still at work, finished or not; the next start repairs it."""
+        ...
+
 
 def make_app(broker_url: str, data_dir: Path, *, partitions: int = 1, instance_id: str = "telltale-0") -> Any:
     """The Faust app with the settings that were found safe (`docs/`); declare stages on it before it starts.
@@ -123,7 +127,10 @@ class EmbeddedApp:
             self._raise_crash()
 
     async def settle(self, timeout_s: float) -> bool:
-        """Wait until every stage has processed all that has arrived; False: not within `timeout_s`."""
+        """Wait until every stage has processed all that has arrived; False: not within `timeout_s`.
+
+        What waits for time to pass only (a call for its session, a silence) is not waited for.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 while not await self._settled():
@@ -151,6 +158,8 @@ class EmbeddedApp:
                         await stage.drain()
             except TimeoutError:
                 _log.warning("the stages were not drained after %g s; the next start repairs it", drain_timeout_s)
+        for stage in self._stages:
+            await stage.close()
         await self.app.stop()
 
     def _raise_crash(self) -> None:

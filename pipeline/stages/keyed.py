@@ -25,8 +25,9 @@ import orjson
 from faust.types import TP
 
 from pipeline.stages import derived
+from pipeline.stages.agents import Agents
 from pipeline.stages.fold import Fold
-from pipeline.stages.place import Place, Places, guarded
+from pipeline.stages.place import Place, Places
 from pipeline.stages.states import DEFAULT_LIMITS, KeyedStates, Limits
 from schemas.errors import DecodeError, PermanentSinkError, RetryableSinkError
 
@@ -115,8 +116,7 @@ class KeyedStage(Generic[S, O]):
         self._publish = publish
         self._options = options
         self._before: list[CaughtUp] = []
-        self._failed = self._draining = False
-        self._flushes: dict[TP, asyncio.Task[None]] = {}
+        self._clock_at = 0.0
         self.topics = (topic,)
         self.places: Places[_Keyed[S, O]] = Places(app, self.topics, self._make)
         self.retries = 0
@@ -126,9 +126,10 @@ class KeyedStage(Generic[S, O]):
         """Messages that no stage of ours can have written."""
         partitions = options.partitions
         self._table = app.Table(f"{topic}.state", partitions=partitions, key_type=bytes, value_type=bytes)
-        channel = app.topic(topic, acks=False, partitions=partitions, key_serializer="raw", value_serializer="raw")
-        app.agent(channel, name=topic)(self._follow)
-        app.task(self._tick)
+        self._agents = Agents(app, self._take, self._tick)
+        self._agents.follow(topic, topic, partitions)
+        self._period_s = options.flush_s / 4
+        self._agents.every(self._period_s)
 
     def after(self, *stages: CaughtUp) -> KeyedStage[S, O]:
         """Name the stages before this one: silence counts only while they have nothing left to send."""
@@ -144,16 +145,6 @@ class KeyedStage(Generic[S, O]):
         partitions = self._options.partitions
         states.load((k, value) for k, value in stored if derived.partition_of(k, partitions) == tp.partition)
         return _Keyed((tp, generation, done), states)
-
-    async def _follow(self, stream: Any) -> None:
-        async for arrival in stream.noack().events():
-            if self._failed or self._draining:
-                continue  # it is in the log, and taken again by who comes next
-            try:
-                await self._take(arrival.message)
-            except Exception as exc:
-                self._failed = True
-                await self._app.crash(exc)
 
     async def _take(self, message: Any) -> None:
         keyed = await self.places.open(message.tp, message.generation_id)
@@ -178,19 +169,27 @@ class KeyedStage(Generic[S, O]):
 
     async def _flush(self, keyed: _Keyed[S, O]) -> None:
         async with keyed.lock:
-            if not self.places.alive(keyed) or not (keyed.folded or keyed.states.pending):
+            if self._agents.failed or not self.places.alive(keyed) or not (keyed.folded or keyed.states.pending):
                 return
-            # all of this before the first await: the agent goes on folding meanwhile
-            outputs, changes = keyed.states.take_outputs(), keyed.states.take_changes()
-            first, end, keyed.folded = keyed.done, keyed.next, 0
-            watermark = keyed.states.watermark
-            if outputs:
-                origin = Origin(*keyed.tp, first, end - 1, watermark)
-                if not await self._send_on(keyed, outputs, origin):
-                    return
-            await self._store(keyed.tp.partition, changes)
-            if await self.places.commit(keyed, end, orjson.dumps({"watermark": watermark}).decode()):
-                keyed.done = end
+            try:
+                await self._carry_out(keyed)
+            except BaseException:
+                # The states are ahead of what is stored: who goes on must begin with the table and the commit.
+                self.places.close(keyed)
+                raise
+
+    async def _carry_out(self, keyed: _Keyed[S, O]) -> None:
+        # all of this before the first await: the agent goes on folding meanwhile
+        outputs, changes = keyed.states.take_outputs(), keyed.states.take_changes()
+        first, end, keyed.folded = keyed.done, keyed.next, 0
+        watermark = keyed.states.watermark
+        if outputs:
+            origin = Origin(keyed.tp.topic, keyed.tp.partition, first, end - 1, watermark)
+            if not await self._send_on(keyed, outputs, origin):
+                return
+        await self._store(keyed.tp.partition, changes)
+        if await self.places.commit(keyed, end, orjson.dumps({"watermark": watermark}).decode()):
+            keyed.done = end
 
     async def _send_on(self, keyed: _Keyed[S, O], outputs: list[O], origin: Origin) -> bool:
         """Publish until it is done; False: the partition went to somebody else meanwhile."""
@@ -224,29 +223,25 @@ class KeyedStage(Generic[S, O]):
     # Time
 
     async def _tick(self) -> None:
-        period_s = self._options.flush_s / 4
-        clock_at = 0.0
-        while not self._failed:
-            await asyncio.sleep(period_s)
-            await self.places.open_all()
-            now = time.monotonic()
-            if now - clock_at >= CLOCK_S:
-                clock_at = now
-                await self._pass_time()
-            for keyed in self.places:
-                waiting = self._flushes.get(keyed.tp)
-                if self._draining or keyed.lock.locked() or (waiting is not None and not waiting.done()):
-                    continue
-                waited = keyed.folded and now - keyed.since + period_s > self._options.flush_s
-                if waited or (not keyed.folded and keyed.states.pending):
-                    self._flushes[keyed.tp] = asyncio.ensure_future(guarded(self._app, self._flush(keyed)))
+        await self.places.open_all()
+        await self.places.send_back()
+        now = time.monotonic()
+        if now - self._clock_at >= CLOCK_S:
+            self._clock_at = now
+            await self._pass_time()
+        for keyed in self.places:
+            if self._agents.draining or self._agents.busy(keyed):
+                continue
+            waited = keyed.folded and now - keyed.since + self._period_s > self._options.flush_s
+            if waited or (not keyed.folded and keyed.states.pending):
+                self._agents.flush(keyed, self._flush(keyed))
 
     async def _pass_time(self) -> None:
         """Where there is nothing to fold, event time goes on at the pace of the clock.
 
         At its pace, not to its reading: what was posted a day late gets its quiet seconds like everything else.
         """
-        if self._draining or not await self._is_quiet():
+        if self._agents.draining or not await self._is_quiet():
             for keyed in self.places:
                 keyed.quiet_since = None
             return
@@ -284,6 +279,10 @@ class KeyedStage(Generic[S, O]):
 
     async def drain(self) -> None:
         """Take nothing more, publish and store what was folded, commit."""
-        self._draining = True
+        self._agents.draining = True
         for keyed in self.places:
             await self._flush(keyed)
+
+    async def close(self) -> None:
+        """End flushes that are still at work; the next start repairs what they left."""
+        await self._agents.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final, Generic, TypeVar
 
 from faust.types import TP
@@ -33,6 +33,8 @@ class Place:
         self.lock = asyncio.Lock()
         """Held by a flush and by every commit of this partition."""
         self.sought_at = 0.0
+        self.ahead = False
+        """The transport has run ahead of `next` and was sent back."""
 
 
 P = TypeVar("P", bound=Place)
@@ -102,20 +104,33 @@ class Places(Generic[P]):
         """
         if offset == place.next:
             place.next += 1
+            place.ahead = False
             return True
+        if offset > place.next:
+            place.ahead = True
+            await self._send_back(place)
+        return False
+
+    async def send_back(self) -> None:
+        """Send back again where it did not help.
+
+        A message that was on its way when we sought moves Faust's own read position on, and Faust then drops all
+        before it; if no later message comes, nobody notices.
+        """
+        for place in self:
+            if place.ahead:
+                await self._send_back(place)
+
+    async def _send_back(self, place: P) -> None:
         now = time.monotonic()
-        if offset > place.next and now - place.sought_at > SEEK_AGAIN_S:
+        if now - place.sought_at > SEEK_AGAIN_S and self.alive(place):
             place.sought_at = now
             self.gaps += 1
             first = (await self._consumer.earliest_offsets(place.tp))[place.tp]
             if place.next < first:
                 _log.warning("%s: offsets %d to %d are no longer in the log", place.tp, place.next, first - 1)
                 place.next = first
-                if offset == first:
-                    place.next += 1
-                    return True
             await self._consumer.seek(place.tp, place.next)
-        return False
 
     async def commit(self, place: P, offset: int, metadata: str) -> bool:
         """Commit; False: the partition is not ours any more, and its place is closed. The caller holds the lock."""
@@ -147,11 +162,3 @@ class Places(Generic[P]):
     async def _leave(place: P) -> None:
         async with place.lock:
             pass  # a flush in flight ends before the group hands the partition on
-
-
-async def guarded(app: Any, work: Awaitable[None]) -> None:
-    """Run what nobody awaits; a failure ends the app rather than to be swallowed."""
-    try:
-        await work
-    except Exception as exc:
-        await app.crash(exc)

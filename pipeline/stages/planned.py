@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -26,7 +26,8 @@ import orjson
 from faust.types import TP
 
 from pipeline.message import Message
-from pipeline.stages.place import Place, Places, guarded
+from pipeline.stages.agents import Agents
+from pipeline.stages.place import Place, Places
 from schemas.errors import PermanentSinkError, RetryableSinkError
 
 _log = logging.getLogger(__name__)
@@ -99,28 +100,17 @@ class PlannedStage:
         self._app = app
         self._processor = processor
         self._limits = limits
-        self._failed = self._draining = False
-        self._flushes: dict[TP, asyncio.Task[None]] = {}
         self.topics = tuple(topics)
         self.places: Places[_Batch] = Places(app, topics, _Batch)
         self.retries = 0
         """Times that a batch had to wait for the store: that is no standstill."""
+        self._agents = Agents(app, self._take, self._tick)
         for topic in topics:
-            channel = app.topic(topic, acks=False, key_serializer="raw", value_serializer="raw")
-            app.agent(channel, name=f"{name}.{topic}")(self._follow)
-        app.task(self._tick)
+            self._agents.follow(topic, f"{name}.{topic}")
+        self._period_s = limits.linger_s / 3
+        self._agents.every(self._period_s)
 
     # Collecting
-
-    async def _follow(self, stream: Any) -> None:
-        async for arrival in stream.noack().events():
-            if self._failed or self._draining:
-                continue  # it is in the log, and taken again by who comes next
-            try:
-                await self._take(arrival.message)
-            except Exception as exc:
-                self._failed = True
-                await self._app.crash(exc)
 
     async def _take(self, message: Any) -> None:
         batch = await self.places.open(message.tp, message.generation_id)
@@ -145,23 +135,30 @@ class PlannedStage:
 
     async def _flush(self, batch: _Batch) -> None:
         async with batch.lock:
-            if not batch.messages or not self.places.alive(batch):
+            if self._agents.failed or not batch.messages or not self.places.alive(batch):
                 return
-            messages, batch.messages, batch.bytes = batch.messages, [], 0
-            first, last = messages[0].offset, messages[-1].offset
-            replay, batch.plan = batch.plan is not None, None
-            if not replay:
-                plan = orjson.dumps({"last": last}).decode()
-                if not await self.places.commit(batch, first, plan):
-                    return
-            outgoing = await self._store(batch, messages, replay)
-            if outgoing is None:
+            try:
+                await self._carry_out(batch)
+            except BaseException:
+                # What was collected is not processed: who goes on must begin at the committed offset, with its plan.
+                # A later batch of this place would acknowledge it unprocessed.
+                self.places.close(batch)
+                raise
+
+    async def _carry_out(self, batch: _Batch) -> None:
+        messages, batch.messages, batch.bytes = batch.messages, [], 0
+        first, last = messages[0].offset, messages[-1].offset
+        replay, batch.plan = batch.plan is not None, None
+        if not replay:
+            plan = orjson.dumps({"last": last}).decode()
+            if not await self.places.commit(batch, first, plan):
                 return
-            producer = self._app.producer
-            await asyncio.gather(
-                *[await producer.send(o.topic, o.key, o.value, o.partition, None, None) for o in outgoing]
-            )
-            batch.done = last + 1
+        outgoing = await self._store(batch, messages, replay)
+        if outgoing is None:
+            return
+        producer = self._app.producer
+        await asyncio.gather(*[await producer.send(o.topic, o.key, o.value, o.partition, None, None) for o in outgoing])
+        batch.done = last + 1
 
     async def _store(self, batch: _Batch, messages: list[Message], replay: bool) -> list[Outgoing] | None:
         """Process messages until they are stored; None: the partition went to somebody else meanwhile."""
@@ -202,22 +199,17 @@ class PlannedStage:
     # Time
 
     async def _tick(self) -> None:
-        period_s = self._limits.linger_s / 3
-        while not self._failed:
-            await asyncio.sleep(period_s)
-            await self.places.open_all()
-            now = time.monotonic()
-            for batch in self.places:
-                waiting = self._flushes.get(batch.tp)
-                if batch.lock.locked() or (waiting is not None and not waiting.done()):
-                    continue
-                if batch.messages and batch.plan is None and now - batch.since + period_s > self._limits.linger_s:
-                    self._start(batch, self._flush(batch))
-                elif not batch.messages and batch.done > batch.committed:
-                    self._start(batch, self._acknowledge(batch))
-
-    def _start(self, batch: _Batch, work: Awaitable[None]) -> None:
-        self._flushes[batch.tp] = asyncio.ensure_future(guarded(self._app, work))
+        await self.places.open_all()
+        await self.places.send_back()
+        now = time.monotonic()
+        for batch in self.places:
+            if self._agents.busy(batch):
+                continue
+            waited = now - batch.since + self._period_s > self._limits.linger_s
+            if batch.messages and batch.plan is None and waited:
+                self._agents.flush(batch, self._flush(batch))
+            elif not batch.messages and batch.done > batch.committed:
+                self._agents.flush(batch, self._acknowledge(batch))
 
     async def _acknowledge(self, batch: _Batch) -> None:
         # under the lock: landing after a plan, this commit would erase it
@@ -238,8 +230,12 @@ class PlannedStage:
 
     async def drain(self) -> None:
         """Take nothing more, process what was taken, commit."""
-        self._draining = True
+        self._agents.draining = True
         for batch in self.places:
             if batch.plan is None:
                 await self._flush(batch)
             await self._acknowledge(batch)
+
+    async def close(self) -> None:
+        """End flushes that are still at work; the next start repairs what they left."""
+        await self._agents.close()

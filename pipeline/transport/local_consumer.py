@@ -12,6 +12,7 @@ from faust.assignor.client_assignment import ClientAssignment
 from faust.transport import base
 from faust.types import TP, ConsumerMessage
 
+from pipeline.transport.inflight import InFlight
 from pipeline.transport.log import READ_BYTES, READ_RECORDS, Log
 from pipeline.transport.records import Commit, Committed, Partition, Record
 from pipeline.transport.tail import Tail
@@ -31,6 +32,7 @@ class LocalConsumer(base.Consumer):
         self._end: dict[TP, int] = {}
         self._tail = Tail()
         self._wake = asyncio.Event()
+        self._in_flight = InFlight(self._wake.set)
         self._unwatch: Callable[[], None] | None = None
 
     @property
@@ -100,7 +102,7 @@ class LocalConsumer(base.Consumer):
             self._wake.clear()
             found = {}
             for tp in list(self._assigned if active_partitions is None else active_partitions):
-                if records := self._next_records(tp):
+                if not self._in_flight.full and (records := self._next_records(tp)):
                     found[tp] = records
             left = deadline - time.monotonic()
             if found or left <= 0:
@@ -139,10 +141,12 @@ class LocalConsumer(base.Consumer):
         return await super()._wait_next_records(timeout)
 
     def _to_message(self, tp: TP, record: Record) -> ConsumerMessage:
-        return ConsumerMessage(
+        message = ConsumerMessage(
             tp.topic, tp.partition, record.offset, record.timestamp_unix_nano / 1e9, 0, [], record.key, record.value,
             None, len(record.key or b""), len(record.value or b""), tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
+        self._in_flight.note(message, len(record.value or b""))
+        return message
 
     def resume_flow(self) -> None:
         """Read again."""

@@ -87,7 +87,8 @@ class Log:
             topic: its name.
             partitions: how many.
             compact: keep each key's newest record for ever, for changelogs.
-            retain: keep this many newest records, for topics that nobody may be reading; None: until consumed.
+            retain: keep this many newest records, for topics that nobody may be reading (what a group that commits
+                has not consumed is kept besides); None: until consumed.
         """
         if topic in self._index.topics:
             return

@@ -57,7 +57,7 @@ class TopicInfo:
     compact: bool
     """Keep the newest record of each key, for ever."""
     retain: int | None
-    """Keep this many newest records, read or not; None: keep every record until it is consumed."""
+    """Keep this many newest records and all that a group has not consumed; None: only what is not consumed."""
 
 
 @dataclass(slots=True)

@@ -39,7 +39,8 @@ def floor_of(index: Index, where: Partition) -> int:
     retain = index.topics[where.topic].retain
     if retain is None:
         return consumed or 0
-    return max(0, index.next[where] - retain)
+    newest = max(0, index.next[where] - retain)
+    return newest if consumed is None else min(newest, consumed)
 
 
 def trim(db: sqlite3.Connection, index: Index, where: Partition, floor: int) -> bool:

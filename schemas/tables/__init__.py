@@ -18,6 +18,7 @@ BY_NAME: Final[dict[str, Table]] = {table.name: table for table in TABLES}
 __all__ = [
     "BY_NAME",
     "DEAD_LETTERS",
+    "FACTS",
     "FINDINGS",
     "LOGS",
     "MARKERS",

@@ -19,8 +19,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from schemas.errors import SettingsError
 
 SERVER_SCHEMES: Final = {"http": "http", "https": "https", "clickhouse": "http", "clickhouses": "https"}
+SESSION: Final = {"session_timezone": "UTC"}
+"""Times read the same wherever the process runs."""
 LOCK_FILE: Final = "status"
 """ClickHouse locks this file of its data folder for as long as it runs."""
+
 
 def connect(url: str) -> Client:
     """Open one client, for one thread; the caller closes it.
@@ -45,15 +48,16 @@ def _server(url: str, interface: str) -> Client:
             username=parts.username,
             password=parts.password or "",
             database=parts.path.strip("/") or "default",
+            settings=SESSION,
         )
     except (ClickHouseError, ValueError) as error:
         raise SettingsError(f"no ClickHouse answers at {parts.hostname}:{parts.port}: {error}") from error
 
 
 def _embedded(url: str) -> Client:
-    path = urlsplit(url).path
-    if not path.strip("/"):
-        raise SettingsError(f"{url!r} names no folder; write chdb:///path/to/folder")
+    path = url.removeprefix("chdb://")  # taken as it stands: a folder may be called anything
+    if not path.startswith("/") or not path.strip("/") or "?" in path:
+        raise SettingsError(f"{url!r} names no folder; write chdb:///path/to/folder, without a question mark")
     folder = Path(path).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +65,7 @@ def _embedded(url: str) -> Client:
         raise SettingsError(f"cannot make the data folder {folder}: {error.strerror}") from error
     _check_free(folder)
     try:
-        return clickhouse_connect.get_client(dsn=f"chdb://{folder}")
+        return clickhouse_connect.get_client(interface="chdb", path=str(folder), settings=SESSION)
     except ClickHouseError as error:
         raise SettingsError(f"cannot open the data folder {folder}: {error}") from error
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.columns import RetentionDays
-from schemas.errors import PermanentSinkError, RetryableSinkError
+from schemas.errors import PermanentSinkError, RetryableSinkError, SettingsError
 from schemas.tables import BY_NAME
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.errors import sink_error
@@ -44,6 +45,7 @@ class ClickHouseSink:
         self._retention = retention
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clickhouse-sink")
         self._client: Client | None = None
+        self._started = False
 
     async def start(self) -> None:
         """Connect and migrate; raises SettingsError."""
@@ -55,7 +57,7 @@ class ClickHouseSink:
 
     async def mend(self, mends: Sequence[Mend]) -> None:
         """Show calls under another session; see `sinks.contract.Mend`."""
-        await self._run(lambda: self._mend(mends))
+        await self._run(lambda: self._with_client("mend", lambda client: mend(client, mends)))
 
     async def close(self) -> None:
         """Wait for the write under way, then release the client."""
@@ -66,49 +68,56 @@ class ClickHouseSink:
             future = self._worker.submit(work)
         except RuntimeError as error:
             raise PermanentSinkError("the sink is closed") from error
-        # a cancelled caller must not leave while its batch is half-way in
+        # a write that was begun goes on to its end when its caller is cancelled; `close` waits for it
         await asyncio.shield(asyncio.wrap_future(future))
 
     def _open(self) -> None:
         self._client = connect(self._url)
         migrate(self._client, self._retention)
+        self._started = True
 
     def _close(self) -> None:
         self._worker.shutdown(wait=True)
+        self._drop_client()
+
+    def _drop_client(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close()
 
-    def _write(self, batch: Batch) -> None:
-        if self._client is None:
+    def _with_client(self, what: str, work: Callable[[Client], None]) -> None:
+        """Do work; after a failure the next one gets a client of its own.
+
+        chDB puts what a failed query had already written in front of the same client's next answer.
+        """
+        if not self._started:
             raise RetryableSinkError("the sink is not started")
+        try:
+            if self._client is None:
+                self._client = connect(self._url)
+            work(self._client)
+        except SettingsError as error:
+            raise RetryableSinkError(str(error)) from error
+        except (ClickHouseError, pa.ArrowException) as error:
+            self._drop_client()
+            raise sink_error(what, error) from error
+
+    def _write(self, batch: Batch) -> None:
         for name, rows in batch.tables.items():
             if name not in BY_NAME:
                 raise PermanentSinkError(f"there is no table {name!r}")
-            try:
-                self._store(self._client, batch, name, rows)
-            except (ClickHouseError, pa.ArrowException) as error:
-                raise sink_error(name, error) from error
+            self._with_client(name, partial(_store, batch, name, rows))
 
-    def _mend(self, mends: Sequence[Mend]) -> None:
-        if self._client is None:
-            raise RetryableSinkError("the sink is not started")
-        try:
-            mend(self._client, mends)
-        except ClickHouseError as error:
-            raise sink_error("mend", error) from error
 
-    def _store(self, client: Client, batch: Batch, name: str, rows: pa.Table) -> None:
-        settings: dict[str, Any] = {**ONE_BLOCK, "insert_deduplicate": 0}
-        if batch.upsert:
-            pass
-        elif batch.replay:
-            rows = _missing(client, batch, name, rows)
-        else:
-            token = f"{batch.topic}:{batch.partition}:{batch.first_offset}-{batch.last_offset}:{name}"
-            settings |= {"insert_deduplicate": 1, "insert_deduplication_token": token}
-        if rows.num_rows:
-            client.insert_arrow(name, rows.combine_chunks(), settings=settings)
+def _store(batch: Batch, name: str, rows: pa.Table, client: Client) -> None:
+    settings: dict[str, Any] = {**ONE_BLOCK, "insert_deduplicate": 0}
+    if batch.replay and not batch.upsert:
+        rows = _missing(client, batch, name, rows)
+    elif not batch.upsert:
+        token = f"{batch.topic}:{batch.partition}:{batch.first_offset}-{batch.last_offset}:{name}"
+        settings |= {"insert_deduplicate": 1, "insert_deduplication_token": token}
+    if rows.num_rows:
+        client.insert_arrow(name, rows.combine_chunks(), settings=settings)
 
 
 def _missing(client: Client, batch: Batch, name: str, rows: pa.Table) -> pa.Table:

@@ -1,5 +1,5 @@
-"""Prometheus: slices, findings and pipeline happenings as metrics in memory, rendered on request."""
+"""Prometheus: what happens becomes metrics, declared in `schemas.metrics`."""
 
-from sinks.prometheus.metrics import PrometheusMetrics
+from sinks.prometheus.metrics import OpenFinding, PrometheusMetrics
 
-__all__ = ["PrometheusMetrics"]
+__all__ = ["OpenFinding", "PrometheusMetrics"]

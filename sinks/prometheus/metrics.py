@@ -6,7 +6,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 from prometheus_client import CollectorRegistry
@@ -22,6 +22,14 @@ from sinks.prometheus.samples import Families, clean
 
 MAX_NAMED_SERIES: Final = 200
 MAX_REMEMBERED_FINDINGS: Final = 20_000
+
+
+class OpenFinding(NamedTuple):
+    """What a finding is counted by."""
+
+    id: str
+    rule: str
+    severity: str
 
 
 class PrometheusMetrics:
@@ -41,7 +49,7 @@ class PrometheusMetrics:
         self, *, started_unix_nano: int = 0, max_series: int = MAX_NAMED_SERIES, max_agent_time_series: int = 5000
     ) -> None:
         self._lock = threading.Lock()
-        self._families = Families()
+        self._families = Families(self._lock)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self._families)
         self._roster: Roster[tuple[str, ...]] = Roster(max_series)
@@ -51,8 +59,7 @@ class PrometheusMetrics:
 
     def render(self) -> bytes:
         """The exposition, of `content_type`."""
-        with self._lock:
-            return generate_latest(self._registry)
+        return generate_latest(self._registry)
 
     # What the agents do
 
@@ -67,16 +74,19 @@ class PrometheusMetrics:
         with self._lock:
             self._agents.observe(table)
 
-    def observe_findings(self, findings: Iterable[Finding], *, restored: bool = False) -> None:
-        """Count new revisions. The same revision twice counts once.
-
-        Args:
-            findings: In order of revision.
-            restored: They were open before the process started: they are not opened again.
-        """
+    def observe_findings(self, findings: Iterable[Finding]) -> None:
+        """Count new revisions, in order. The same revision twice counts once."""
         with self._lock:
             for finding in findings:
-                self._observe_finding(finding, restored)
+                self._observe_finding(
+                    OpenFinding(finding.id, finding.rule, finding.severity), finding.status != "resolved", opened=1
+                )
+
+    def restore_findings(self, findings: Iterable[OpenFinding]) -> None:
+        """Take over what was open before the process started: it is open, but not opened again."""
+        with self._lock:
+            for finding in findings:
+                self._observe_finding(finding, True, opened=0)
 
     # What the pipeline does
 
@@ -140,13 +150,13 @@ class PrometheusMetrics:
                 distribution.add(m.DURATION.buckets, midpoint_ns(bucket) / 1e9, count)
             distribution.sum += one.duration_sum_ns / 1e9
 
-    def _observe_finding(self, finding: Finding, restored: bool) -> None:
+    def _observe_finding(self, finding: OpenFinding, is_open: bool, opened: int) -> None:
         gauge = self._families.of(m.FINDINGS_OPEN)
         before = self._open.pop(finding.id, None)
         if before is not None:
             gauge.add(-1, *before)
         now = (finding.rule, finding.severity)
-        if finding.status != "resolved" and len(self._open) < MAX_REMEMBERED_FINDINGS:
+        if is_open and len(self._open) < MAX_REMEMBERED_FINDINGS:
             self._open[finding.id] = now
             gauge.add(1, *now)
         reached = (finding.id, finding.severity)
@@ -154,4 +164,4 @@ class PrometheusMetrics:
             self._reached[reached] = None
             if len(self._reached) > MAX_REMEMBERED_FINDINGS:
                 self._reached.popitem(last=False)
-            self._families.of(m.FINDINGS_OPENED).add(0 if restored else 1, *now)
+            self._families.of(m.FINDINGS_OPENED).add(opened, *now)

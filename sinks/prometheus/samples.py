@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -85,9 +86,13 @@ class Values:
 
 
 class Families(Collector):
-    """Hands a changing list of metrics to a registry; metrics without a value are left out."""
+    """Hands a changing list of metrics to a registry; metrics without a value are left out.
 
-    def __init__(self) -> None:
+    Changes are made under `lock`, by the caller; reading takes it by itself.
+    """
+
+    def __init__(self, lock: AbstractContextManager[object]) -> None:
+        self._lock = lock
         self.values: dict[str, Values] = {}
 
     def of(self, metric: Metric) -> Values:
@@ -97,8 +102,9 @@ class Families(Collector):
         return self.values[metric.name]
 
     def collect(self) -> Iterable[Family]:
-        """Every metric that has a value."""
-        return [v.family() for v in self.values.values() if v.numbers or v.distributions]
+        """Every metric that has a value, as it stands at one moment."""
+        with self._lock:
+            return [v.family() for v in self.values.values() if v.numbers or v.distributions]
 
 
 def clean(labels: tuple[str, ...]) -> Labels:

@@ -39,6 +39,18 @@ def test_a_folder_can_be_opened_again_after_it_was_closed(folder: Path) -> None:
     again.close()
 
 
+def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
+    folder = tmp_path / "100% ours #1 it's"
+    connect(f"chdb://{folder}").close()
+    assert any(folder.iterdir())
+
+
+def test_times_are_read_in_utc(folder: Path) -> None:
+    client = connect(f"chdb://{folder}")
+    assert client.query("SELECT toString(toDateTime(0)), timezone()").result_rows == [("1970-01-01 00:00:00", "UTC")]
+    client.close()
+
+
 def test_a_folder_of_another_process_is_refused_with_its_pid_and_the_repair(folder: Path) -> None:
     url = f"chdb://{folder}"
     with subprocess.Popen(
@@ -68,6 +80,8 @@ def test_a_second_folder_in_this_process_is_refused(folder: Path, tmp_path: Path
         ("", "a store is"),
         ("chdb://", "names no folder"),
         ("chdb:///", "names no folder"),
+        ("chdb://relative/folder", "names no folder"),
+        ("chdb:///what?", "without a question mark"),
         ("http://127.0.0.1:1/", "no ClickHouse answers at 127.0.0.1:1"),
     ],
 )

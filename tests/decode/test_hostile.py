@@ -157,7 +157,7 @@ def test_kinds_and_codes_that_nobody_knows_are_empty() -> None:
     odd.MergeFromString(b"\x30\x63")  # kind = 99
     odd.MergeFromString(b"\x7a\x02\x18\x09")  # status.code = 9
     odd.MergeFromString(b"\xfa\x3f\x01x")  # a field that no version has
-    rows = stored(odd, Span(kind=3))
+    rows = stored(odd, Span(kind=Span.SPAN_KIND_CLIENT))
     assert rows.column("SpanKind").to_pylist() == ["", "Client"]
     assert rows.column("StatusCode").to_pylist() == ["", "Unset"]
 

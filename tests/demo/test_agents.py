@@ -55,10 +55,10 @@ def test_the_stuck_agent_repeats_one_call_with_one_result(
     run: tuple[Sessions, list[ReadableSpan], Path],
 ) -> None:
     sessions, spans, _ = run
-    edits = [call for call in tool_calls(spans, sessions.stuck) if call[0] == "edit_file"]
-    assert len(edits) == agents.STUCK_REPEATS >= 6
-    assert len(set(edits)) == 1
-    assert "edit refused" in edits[0][2]
+    runs = [call for call in tool_calls(spans, sessions.stuck) if call[0] == "run_tests"]
+    assert len(runs) == agents.STUCK_REPEATS >= 6
+    assert len(set(runs)) == 1
+    assert "there is no file" in runs[0][2]
 
 
 def test_each_model_call_has_tokens_and_a_cost(run: tuple[Sessions, list[ReadableSpan], Path]) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from demo import expect, traffic
-from demo.server import parse_findings
 from demo.sessions import Sessions
 from demo.show import finding_lines
 
@@ -62,22 +60,6 @@ def test_each_difference_is_said(findings: list[dict[str, Any]], says: str) -> N
     assert says in differences[0]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param(json.dumps([LOOP, SLOW]), id="an array"),
-        pytest.param(json.dumps({"findings": [LOOP, SLOW], "as_of": ""}), id="an object"),
-        pytest.param(f"{json.dumps(LOOP)}\n{json.dumps(SLOW)}\n", id="one a line"),
-    ],
-)
-def test_findings_are_read_from_every_form(text: str) -> None:
-    assert parse_findings(text) == [LOOP, SLOW]
-
-
-def test_no_output_is_no_findings() -> None:
-    assert parse_findings("\n") == []
-
-
 def test_a_finding_is_shown_with_its_waste_and_without_control_characters() -> None:
     shown = {
         **LOOP,
@@ -88,7 +70,7 @@ def test_a_finding_is_shown_with_its_waste_and_without_control_characters() -> N
         "evidence": [{"trace_id": "ab", "span_id": str(n), "time": "t"} for n in range(5)],
     }
     text = "\n".join(finding_lines(shown))
-    assert "2,100 tokens, unknown, 2.5 s" in text
+    assert "2,100 tokens, 2.5 s" in text
     assert "span 0" in text
     assert "and 2 more" in text
     assert "\x1b" not in text

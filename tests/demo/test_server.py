@@ -74,3 +74,48 @@ def test_a_server_that_does_not_stop_is_killed(data: Path) -> None:
     started = Server.start(data)
     assert started.stop() == -9
     assert is_gone(started.process.pid)
+
+
+PAGES = """
+import json, sys, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Api(BaseHTTPRequestHandler):
+    def answer(self, status, body):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        if "after=second" in self.path:
+            return self.answer(200, dict(findings=[dict(id=2)], truncated=False, next_cursor=None))
+        self.answer(200, dict(findings=[dict(id=1)], truncated=True, next_cursor="second"))
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if asked["sql"] == "wrong":
+            return self.answer(400, dict(error="no such table"))
+        self.answer(200, dict(columns=[dict(name="a"), dict(name="b")], rows=[[1, 2], [3, 4]], truncated=False))
+
+api = HTTPServer(("127.0.0.1", 0), Api)
+file = sys.argv[sys.argv.index("--ready-file") + 1]
+open(file, "w").write(json.dumps(dict(otlp_grpc="", otlp_http="", api="127.0.0.1:%d" % api.server_port, pid=1)))
+try:
+    api.serve_forever()
+except KeyboardInterrupt:
+    pass
+"""
+
+
+@pytest.mark.parametrize("data", [PAGES], indirect=True)
+def test_findings_are_read_page_by_page_and_rows_by_name(data: Path) -> None:
+    started = Server.start(data)
+    try:
+        assert started.findings() == [{"id": 1}, {"id": 2}]
+        assert started.rows("SELECT") == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+        with pytest.raises(RuntimeError, match="no such table"):
+            started.rows("wrong")
+    finally:
+        started.stop()

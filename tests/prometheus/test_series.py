@@ -12,7 +12,7 @@ from schemas.facts import Slice
 from schemas.finding import Finding
 from schemas.histogram import bucket
 from schemas.metrics import METRICS
-from sinks.prometheus import PrometheusMetrics
+from sinks.prometheus import OpenFinding, PrometheusMetrics
 
 
 def a_slice(name: str = "read", count: int = 1, **changes: Any) -> Slice:
@@ -152,7 +152,8 @@ def test_findings_are_counted_once_at_each_severity_and_open_until_resolved() ->
 
 def test_findings_that_were_open_before_the_start_are_not_opened_again() -> None:
     metrics = PrometheusMetrics()
-    metrics.observe_findings([a_finding(3)], restored=True)
+    finding = a_finding(3)
+    metrics.restore_findings([OpenFinding(finding.id, finding.rule, finding.severity)])
     metrics.observe_findings([a_finding(4, status="updated")])
     seen = samples(metrics)
     assert seen["telltale_findings_open", ("loop", "warning")] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -85,3 +86,13 @@ def test_every_table_and_view_is_documented() -> None:
 def test_decisions_are_numbered_without_gaps() -> None:
     numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "adr").glob("*.md"))
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/redaction.md"])
+def test_paths_in_the_documents_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    if page == "README.md":  # its indented blocks are what programs printed
+        text = re.sub(r"^ {4}.*$", "", text, flags=re.MULTILINE)
+    folders = "schemas|detectors|sinks|pipeline|query|cli|demo|benchmarks|tests|docs|deploy"
+    named = set(re.findall(rf"(?<![\w./-])((?:{folders})/[\w./-]*[\w-])", text))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

@@ -40,7 +40,7 @@ def test_an_example_becomes_the_fact_that_its_dialect_says(
         return
     seen = found[0]._asdict()
     for field, value in expected.items():
-        got = list(seen[field]) if isinstance(value, list) else seen[field]
+        got: Any = list(seen[field]) if isinstance(value, list) else seen[field]
         assert got == value or (isinstance(value, float) and math.isclose(got, value)), f"{field}: {got!r}"
     if kind != "link":
         assert seen["dialect"] == dialect
@@ -61,7 +61,8 @@ def test_every_dialect_file_is_listed_and_named_after_itself() -> None:
     assert [dialect.name for dialect in ALL] == list(DIALECTS)
 
 
-RULE = 'name = "r"\nsignal = "span"\nfact = "tool_call"\nscope = "x"\n'
+HEAD = 'name = "d"\ntitle = "T"\n[[rules]]\n'
+RULE = HEAD + 'name = "r"\nsignal = "span"\nfact = "tool_call"\nscope = "x"\n'
 
 
 @pytest.mark.parametrize(
@@ -74,18 +75,18 @@ RULE = 'name = "r"\nsignal = "span"\nfact = "tool_call"\nscope = "x"\n'
         ('name = "d"\ntitle = "T"\n[[rules]]\nname = "r"\nsignal = "smoke"\nfact = "tool_call"', "smoke"),
         ('name = "d"\ntitle = "T"\n[[rules]]\nname = "r"\nsignal = "span"\nfact = "dance"', "dance"),
         ('name = "d"\ntitle = "T"\n[[rules]]\nname = "r"\nsignal = "span"\nfact = "tool_call"', "without a condition"),
-        ('name = "d"\ntitle = "T"\n[[rules]]\n' + RULE + "[rules.fields]\nhat = 'x'", "hat"),
+        (RULE + "[rules.fields]\nhat = 'x'", "hat"),
         (
-            'name = "d"\ntitle = "T"\n[[rules]]\n' + RULE + "[rules.fields]\nresult = { attribute = 'x', do = 'fly' }",
+            RULE + "[rules.fields]\nresult = { attribute = 'x', do = 'fly' }",
             "fly",
         ),
         (
-            'name = "d"\ntitle = "T"\n[[rules]]\n' + RULE + "[rules.fields]\nresult = { do = 'exit_code' }",
+            RULE + "[rules.fields]\nresult = { do = 'exit_code' }",
             "needs one of",
         ),
-        ('name = "d"\ntitle = "T"\n[[rules]]\n' + RULE + "[rules.fields]\nresult = { column = 'moon' }", "moon"),
-        ('name = "d"\ntitle = "T"\n[[rules]]\n' + RULE + "noise = 'yes'", "noise"),
-        ('name = "d"\ntitle = "T"\n[[rules]]\n' + RULE + "where = { a = [1] }", "where"),
+        (RULE + "[rules.fields]\nresult = { column = 'moon' }", "moon"),
+        (RULE + "noise = 'yes'", "noise"),
+        (RULE + "where = { a = [1] }", "where"),
     ],
 )
 def test_a_bad_file_is_refused_with_file_key_and_reason(text: str, says: str) -> None:

@@ -133,6 +133,17 @@ async def test_a_topic_that_retains_a_number_keeps_that_many_unread(log: Log) ->
     assert log.lag() == 0
 
 
+async def test_what_a_group_has_not_consumed_is_kept_beyond_that_number(log: Log) -> None:
+    log.create("findings", 1, retain=10)
+    where = Partition("findings", 0)
+    for _ in range(25):
+        await log.append("findings", b"f")
+    for done, start in ((5, 5), (20, 15)):
+        await log.submit([], [Commit(GROUP, where, done, "")])
+        log.keep_house()
+        assert log.start_of(where) == start
+
+
 async def test_trimming_happens_by_itself(log: Log) -> None:
     for _ in range(10):
         await log.append(RAW.topic, b"x")
@@ -166,9 +177,10 @@ async def test_a_changelog_is_compacted_by_itself(log: Log, monkeypatch: pytest.
 
 async def test_a_full_log_refuses_appends_from_outside_until_records_are_consumed(log: Log) -> None:
     log.max_bytes = 200_000
+    while log.used_bytes <= log.max_bytes - 11_000:
+        await log.append(RAW.topic, bytes(10_000))
     with pytest.raises(LogFullError) as refused:
-        for _ in range(100):
-            await log.append(RAW.topic, bytes(10_000))
+        await log.append(RAW.topic, bytes(30_000))
     assert refused.value.retry_after_s > 0
     stored = log.next_of(RAW)
     assert 10 < stored < 40

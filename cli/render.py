@@ -1,0 +1,97 @@
+"""Answers as text for people: short, aligned, and safe to show whatever telemetry put in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+MAX_CELL: Final = 80
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal: control and direction characters are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def cut(text: str, width: int = MAX_CELL) -> str:
+    """Printable text of at most `width` characters."""
+    shown = printable(text)
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], width: int = MAX_CELL) -> list[str]:
+    """Lines of an aligned table; numbers stand to the right."""
+    values = [list(row) for row in rows]
+    cells = [[cut(_cell(value), width) for value in row] for row in values]
+    shown = [cut(name, width) for name in header]
+    widths = [max(len(row[i]) for row in [shown, *cells]) for i in range(len(header))]
+    right = [bool(values) and all(isinstance(row[i], int | float | None) for row in values) for i in range(len(header))]
+    return [
+        "  ".join(
+            text.rjust(w) if to_right else text.ljust(w) for text, w, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in [shown, *cells]
+    ]
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A number for people; "unknown" where there is none."""
+    if value is None:
+        return "unknown"
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{text} {unit}".rstrip()
+
+
+def money(value: float | None) -> str:
+    """US dollars."""
+    return "unknown" if value is None else f"${value:,.4f}" if value < 1 else f"${value:,.2f}"
+
+
+def moment(text: str | None) -> str:
+    """RFC 3339 to the second."""
+    return "never" if not text else printable(text[:19].replace("T", " ")) + "Z"
+
+
+def where(finding: dict[str, Any]) -> str:
+    """What a finding is about: a session, or a series."""
+    if finding["session_id"]:
+        return f"session {finding['session_id']}"
+    series = finding["series"]
+    return " ".join(series[name] for name in ("service.name", "operation", "tool", "model", "version") if series[name])
+
+
+def finding_line(finding: dict[str, Any]) -> str:
+    """One line for one revision of a finding, as `telltale up` prints it."""
+    head = f"{finding['severity'].upper():8} {finding['status']:8} {finding['rule']}"
+    return f"{printable(head)}  {cut(where(finding))}  {cut(finding['why'], 200)}  [{printable(finding['id'])}]"
+
+
+def finding_lines(finding: dict[str, Any]) -> list[str]:
+    """One finding in full."""
+    wasted = finding["wasted"]
+    spent = f"{number(wasted['tokens'], 'tokens')}, {money(wasted['cost_usd'])}, {number(wasted['duration_s'], 's')}"
+    lines = [
+        f"{finding['severity'].upper()} {finding['rule']}, {finding['status']} ({finding['reason']})",
+        f"  {finding['why']}",
+        f"  about      {where(finding)}",
+        f"  seen       {moment(finding['first_seen'])} to {moment(finding['last_seen'])}",
+        f"  observed   {number(finding['observed'], finding['unit'])}, {_against(finding)}",
+        f"  wasted     {spent}",
+    ]
+    for evidence in finding["evidence"]:
+        note = evidence.get("note") or evidence.get("call_id") or ""
+        lines.append(f"  evidence   trace {evidence['trace_id']} span {evidence['span_id']} {note}")
+    lines += [f"  next       {command}" for command in finding["next"] if finding["id"] not in command]
+    return [cut(line, 300) for line in lines]
+
+
+def _against(finding: dict[str, Any]) -> str:
+    return f"baseline {number(finding['baseline'], finding['unit'])}, confidence {finding['confidence']}"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)

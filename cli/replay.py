@@ -1,0 +1,82 @@
+"""`telltale replay`: recorded telemetry, judged with no server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cli.exits import BAD_LINES, FINE, INTERRUPTED, USAGE, CliError
+from cli.lines import Lines
+from cli.progress import Progress
+
+HELP: Final = """\
+Judge recorded telemetry in its own time and print findings as JSON lines.
+
+FILES hold OTLP/JSON, one request a line, as the Collector's file exporter writes it, plain or gzip; `-` is
+standard input.
+
+\b
+Examples:
+  telltale replay recorded.jsonl.gz | jq -r .why
+  zcat *.jsonl.gz | telltale replay - --rules my-rules/
+
+A bad line is named on standard error (FILE:LINE: reason) and skipped.
+"""
+
+
+@click.command(
+    help=HELP, epilog="Exit status: 0 done, 3 done but some lines were bad, 64 wrong usage, 130 interrupted."
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--rules", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Other rules (*.toml).")
+@click.option("--each", is_flag=True, help="Every revision of a finding as it comes, not the last of each at the end.")
+def replay(files: tuple[str, ...], rules: Path | None, each: bool) -> int:
+    """See HELP."""
+    # The whole pipeline, which help need not wait for.
+    import orjson  # noqa: PLC0415
+
+    from pipeline.assembly import detectors, normalizer  # noqa: PLC0415
+    from pipeline.collection import tune  # noqa: PLC0415
+    from pipeline.replay import Replay  # noqa: PLC0415
+    from pipeline.settings_sources import load_settings  # noqa: PLC0415
+    from schemas.errors import TelltaleError  # noqa: PLC0415
+    from schemas.finding import Finding  # noqa: PLC0415
+
+    def show(finding: Finding) -> None:
+        sys.stdout.buffer.write(orjson.dumps(finding.as_json()) + b"\n")
+        if each:
+            sys.stdout.buffer.flush()
+
+    lines, progress = Lines(files), Progress(sys.stderr)
+
+    def bad_line(number: int, reason: str) -> None:
+        progress.clear()
+        click.echo(f"{lines.place(number)}: {reason}", err=True)
+
+    try:
+        settings = load_settings({}, os.environ)
+        run = Replay(normalizer(settings), detectors(rules), settings, bad_line, show if each else lambda _: None)
+    except TelltaleError as error:
+        raise CliError(str(error), USAGE) from error
+    status = FINE
+    tune()
+    try:
+        for line in lines:
+            run.feed(line)
+            progress.at(run.lines, run.records)
+        run.finish()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    progress.clear()
+    for reason in lines.broken:
+        click.echo(reason, err=True)
+    if not each:
+        for finding in run.findings:
+            show(finding)
+    sys.stdout.buffer.flush()
+    run.findings.close()
+    return status or (BAD_LINES if run.bad_lines or lines.broken else FINE)

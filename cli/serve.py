@@ -1,0 +1,89 @@
+"""Running the daemon in the foreground: banner, ready file, a line for each finding, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from cli.banner import banner
+from cli.daemon import Addresses, Daemon
+from cli.render import finding_line
+from pipeline.collection import tune
+from pipeline.settings import Settings
+from schemas.finding import Finding
+
+
+SWITCH_S: Final = 0.0005
+"""How long a busy thread keeps the interpreter: at Python's 5 ms each answer of the log waits for normalize."""
+
+
+def serve(settings: Settings, ready_file: Path | None) -> None:
+    """Run until SIGINT or SIGTERM; raises TelltaleError where it cannot start."""
+    asyncio.run(_serve(settings, ready_file))
+
+
+async def _serve(settings: Settings, ready_file: Path | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stopping, stop)
+    daemon = Daemon(settings, version("telltale"), _tell)
+    addresses = await daemon.start()
+    tune()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        _say("\n".join(banner(addresses.otlp_grpc, addresses.otlp_http, addresses.api, str(settings.data_dir))))
+        if ready_file is not None:
+            _write_ready(ready_file, addresses)
+        await _until(stop, daemon)
+    finally:
+        await daemon.stop()
+
+
+async def _until(stop: asyncio.Event, daemon: Daemon) -> None:
+    """Wait for a signal; raise what ends the stream before one comes."""
+    waiting = {asyncio.create_task(stop.wait()), asyncio.create_task(daemon.failed())}
+    done, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    for task in done:
+        task.result()
+
+
+def _stopping(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        # Asked twice: what was acknowledged is in the log and will be processed after the next start.
+        os._exit(130)
+    stop.set()
+    _say("stopping: what has arrived is finished; once more stops at once")
+
+
+def _tell(finding: Finding) -> None:
+    _say(finding_line(finding.as_json()))
+
+
+def _say(text: str) -> None:
+    """Print; a terminal that is gone must not end the process."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+
+
+def _write_ready(ready_file: Path, addresses: Addresses) -> None:
+    """Whole or not at all."""
+    content = {
+        "otlp_grpc": addresses.otlp_grpc,
+        "otlp_http": addresses.otlp_http,
+        "api": addresses.api,
+        "pid": os.getpid(),
+    }
+    unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    unfinished.replace(ready_file)

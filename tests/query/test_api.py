@@ -1,0 +1,220 @@
+"""The API over a real chDB folder, in a process of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+AS_OF = "2026-01-05T10:00:00.000000Z"
+
+
+def refusal(response: httpx.Response) -> dict[str, Any]:
+    """The error of an answer; every error has the same five fields."""
+    error: dict[str, Any] = response.json()["error"]
+    assert set(error) == {"code", "message", "field", "hint", "retry_after_s"}
+    return error
+
+
+def test_findings_come_latest_first_at_their_last_revision(api: httpx.Client) -> None:
+    answer = api.get("/v1/findings").json()
+    assert answer["as_of"] == AS_OF
+    assert (answer["total"], answer["truncated"], answer["next_cursor"]) == (12, False, None)
+    last_seen = [finding["last_seen"] for finding in answer["findings"]]
+    assert last_seen == sorted(last_seen, reverse=True)
+    (third,) = [finding for finding in answer["findings"] if finding["id"] == "f0003aaaa"]
+    assert (third["revision"], third["status"], third["count"]) == (2, "updated", 30)
+    assert {finding["schema"] for finding in answer["findings"]} == {"telltale.finding/v1"}
+
+
+def test_pages_hold_every_finding_once(api: httpx.Client) -> None:
+    seen: list[str] = []
+    cursor: str | None = ""
+    pages = 0
+    while cursor is not None:
+        answer = api.get("/v1/findings", params={"limit": 5, **({"after": cursor} if cursor else {})}).json()
+        assert answer["total"] == 12
+        assert answer["truncated"] is (answer["next_cursor"] is not None)
+        seen += [finding["id"] for finding in answer["findings"]]
+        cursor = answer["next_cursor"]
+        pages += 1
+    assert (pages, len(seen), len(set(seen))) == (3, 12, 12)
+
+
+@pytest.mark.parametrize(
+    ("filters", "total"),
+    [
+        ({"status": "open"}, 11),
+        ({"status": "resolved"}, 1),
+        ({"status": "all"}, 12),
+        ({"severity": "critical"}, 1),
+        ({"kind": "latency_regression"}, 1),
+        ({"session": "stuck"}, 1),
+        ({"session": "no such"}, 0),
+        ({"status": "open", "severity": "warning", "session": "session-3"}, 1),
+        ({"session": "' OR 1=1 --"}, 0),
+        ({"session": "\\' OR 1=1 --\n\t\\"}, 0),
+    ],
+)
+def test_filters_narrow_the_list(api: httpx.Client, filters: dict[str, str], total: int) -> None:
+    answer = api.get("/v1/findings", params=filters).json()
+    assert (answer["total"], len(answer["findings"])) == (total, total)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "field"),
+    [
+        ("/v1/findings?state=open", "unknown_parameter", "state"),
+        ("/v1/findings?status=closed", "bad_value", "status"),
+        ("/v1/findings?severity=bad", "bad_value", "severity"),
+        ("/v1/findings?kind=x", "bad_value", "kind"),
+        ("/v1/findings?limit=0", "bad_value", "limit"),
+        ("/v1/findings?limit=501", "bad_value", "limit"),
+        ("/v1/findings?limit=-1", "bad_value", "limit"),
+        ("/v1/findings?limit=ten", "bad_value", "limit"),
+        ("/v1/findings?limit=" + "9" * 5000, "bad_value", "limit"),
+        ("/v1/findings?after=%FF%00", "bad_cursor", "after"),
+        ("/v1/findings?after=MTIz", "bad_cursor", "after"),
+        ("/v1/findings?limit=1&limit=2", "repeated_parameter", "limit"),
+        ("/v1/sessions/stuck?x=1", "unknown_parameter", "x"),
+        ("/v1/overview?x=1", "unknown_parameter", "x"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_by_name(api: httpx.Client, path: str, code: str, field: str) -> None:
+    response = api.get(path)
+    assert response.status_code == 400
+    error = refusal(response)
+    assert (error["code"], error["field"]) == (code, field)
+
+
+def test_one_finding_is_read_by_its_id_or_the_beginning_of_it(api: httpx.Client) -> None:
+    for asked in ("stuck-finding", "stuck"):
+        answer = api.get(f"/v1/findings/{asked}").json()
+        assert answer["as_of"] == AS_OF
+        assert answer["finding"]["id"] == "stuck-finding"
+        assert answer["finding"]["evidence"][0]["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+        assert answer["finding"]["next"] == ["telltale session stuck", "telltale findings stuck-finding"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/v1/findings/nope", 404, "not_found"),
+        ("/v1/findings/", 404, "not_found"),
+        ("/v1/findings/f00", 400, "ambiguous"),
+        ("/v1/findings/%27%20OR%201=1", 404, "not_found"),
+        ("/v1/sessions/nope", 404, "not_found"),
+        ("/v1/sessions/", 404, "not_found"),
+        ("/v2/findings", 404, "not_found"),
+        ("/", 404, "not_found"),
+    ],
+)
+def test_what_is_not_there_says_what_to_ask_instead(api: httpx.Client, path: str, status: int, code: str) -> None:
+    response = api.get(path)
+    assert response.status_code == status
+    error = refusal(response)
+    assert error["code"] == code
+    assert error["hint"]
+
+
+def test_a_session_is_an_outline_with_its_repeats_folded(api: httpx.Client) -> None:
+    answer = api.get("/v1/sessions/stuck").json()
+    assert answer["as_of"] == AS_OF
+    assert (answer["services"], answer["versions"]) == (["claude-code"], ["2.1"])
+    assert answer["duration_s"] == 301
+    totals = answer["totals"]
+    assert (totals["tool_calls"], totals["tool_errors"], totals["model_calls"], totals["prompts"]) == (29, 27, 28, 2)
+    assert (totals["input_tokens"], totals["output_tokens"]) == (28_000, 1400)
+    assert totals["cost_usd"] == pytest.approx(0.28)
+
+    first, second = answer["turns"]
+    assert (first["turn_id"], second["turn_id"]) == ("p1", "p2")
+    assert [step["kind"] for step in first["steps"]] == ["prompt", "model", "tool", "cycle"]
+    cycle = first["steps"][3]
+    chat, bash = cycle["steps"]
+    assert cycle["times"] == 27
+    assert (chat["kind"], chat["tokens"]) == ("model", {"input": 27_000, "output": 1350})
+    assert (bash["name"], bash["times"], bash["outcome"], bash["error_type"]) == ("Bash", 27, "error", "ShellError")
+    assert (bash["distinct_results"], bash["duration_s"]) == (1, 27.0)
+    assert bash["untrusted"] == {"arguments": '{"command": "pytest"}', "result": "Error: no such file"}
+
+    read = second["steps"][1]
+    assert len(read["untrusted"]["arguments"]) == 200
+    assert answer["findings"][0]["id"] == "stuck-finding"
+    assert answer["coverage"] == {"events_missing": 2}
+    assert answer["next"] == ["telltale findings stuck-finding"]
+    assert answer["truncated"] is False
+
+
+def test_a_healthy_session_has_no_findings_and_folds_nothing(api: httpx.Client) -> None:
+    answer = api.get("/v1/sessions/healthy").json()
+    assert answer["findings"] == []
+    assert [step["name"] for turn in answer["turns"] for step in turn["steps"]] == ["T0", "T1", "T2", "T3"]
+    assert answer["coverage"] == {"events_missing": None}
+
+
+def test_the_overview_counts_open_findings_and_what_is_stored(api: httpx.Client) -> None:
+    answer = api.get("/v1/overview").json()
+    assert answer["as_of"] == AS_OF
+    assert answer["open"] == {"critical": 1, "warning": 10, "suspect": 0}
+    assert answer["latest"][0]["id"] == "stuck-finding"
+    assert answer["stored"] == {
+        "spans": 0,
+        "logs": 18,
+        "tool_calls": 33,
+        "model_calls": 28,
+        "sessions": 2,
+        "dead_letters": 0,
+    }
+
+
+def test_health_and_metrics_answer(api: httpx.Client) -> None:
+    assert api.get("/healthz").json() == {"status": "ok", "reason": None, "as_of": AS_OF}
+    metrics = api.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain; version=")
+    assert metrics.text == "telltale_build_info 1\n"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:4320", "127.0.0.1.evil.example", "", "localhost:x"])
+@pytest.mark.parametrize("path", ["/v1/findings", "/metrics", "/healthz"])
+def test_a_host_that_is_not_loopback_is_refused(api: httpx.Client, host: str, path: str) -> None:
+    response = api.get(path, headers={"host": host})
+    assert response.status_code == 403
+    assert refusal(response)["code"] == "host_not_allowed"
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:4320", "127.0.0.1:1", "[::1]:4320", "[::1]"])
+def test_loopback_by_any_of_its_names_is_answered(api: httpx.Client, host: str) -> None:
+    assert api.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "code"),
+    [
+        (b'{"sql": "SELECT 1"}', "text/plain", 415, "wrong_content_type"),
+        (b'{"sql": "SELECT 1"', "application/json", 400, "bad_json"),
+        (b"\xff", "application/json", 400, "bad_json"),
+        (b"[" * 50_000, "application/json", 400, "bad_json"),
+        (b"[]", "application/json", 400, "missing"),
+        (b'{"sql": 1}', "application/json", 400, "missing"),
+        (b'{"sql": "SELECT 1", "settings": {}}', "application/json", 400, "unknown_parameter"),
+        (b'{"sql": "SELECT 1", "limit": 0}', "application/json", 400, "bad_value"),
+        (b'{"sql": "SELECT 1", "limit": "1; DROP"}', "application/json", 400, "bad_value"),
+        (b'{"sql": "' + b"x" * 70_000 + b'"}', "application/json", 413, "too_large"),
+        (b'{"sql": "SELECT \'' + b"x" * 30_000 + b"'\"}", "application/json", 400, "too_long"),
+        (b'{"sql": "  "}', "application/json", 400, "empty"),
+    ],
+)
+def test_a_bad_body_is_refused_and_the_next_question_answered(
+    api: httpx.Client, content: bytes, content_type: str, status: int, code: str
+) -> None:
+    response = api.post("/v1/sql", content=content, headers={"content-type": content_type})
+    assert (response.status_code, refusal(response)["code"]) == (status, code)
+    assert api.post("/v1/sql", json={"sql": "SELECT 1"}).json()["rows"] == [[1]]
+
+
+def test_the_wrong_method_says_the_right_one(api: httpx.Client) -> None:
+    response = api.get("/v1/sql")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert refusal(response)["code"] == "wrong_method"
