@@ -18,7 +18,6 @@ from pipeline.collection import tune
 from pipeline.settings import Settings
 from schemas.finding import Finding
 
-
 SWITCH_S: Final = 0.0005
 """How long a busy thread keeps the interpreter: at Python's 5 ms each answer of the log waits for normalize."""
 

@@ -5,7 +5,6 @@ Contract: `pipeline.stages.keyed.Fold`. The detectors do the deciding; here stan
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -66,9 +65,12 @@ class DetectorFold:
 
     def due(self, state: Sides) -> int | None:
         """The earliest moment at which a detector wants to be asked."""
-        times = [detector.due(own) for detector, own in zip(self._detectors, state.states, strict=True)]
-        first = min((t for t in times if t is not None), default=math.inf)
-        return int(first) if first != math.inf else None
+        first: int | None = None
+        for detector, own in zip(self._detectors, state.states, strict=True):
+            at = detector.due(own)
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
 
     def expired(self, state: Sides, watermark_unix_nano: int) -> bool:
         """Whether the key has been silent for so long that it is over."""

@@ -60,11 +60,12 @@ def to_fields(fact: SessionFact | Link | Slice) -> list[Any]:
 
 
 def _model(fields: list[Any]) -> ModelCall:
+    fields = list(fields)
     for at in (_COST, _TEMPERATURE):
         if fields[at] is None:
             fields[at] = math.nan
     fields[_FINISH] = tuple(fields[_FINISH])
-    return ModelCall(*fields)
+    return ModelCall._make(fields)
 
 
 def _slice(fields: list[Any]) -> Slice:
@@ -75,17 +76,17 @@ def _slice(fields: list[Any]) -> Slice:
 
 
 _READERS: Final[dict[str, Callable[[list[Any]], Any]]] = {
-    "tool": lambda fields: ToolCall(*fields),
+    "tool": ToolCall._make,
     "model": _model,
-    "marker": lambda fields: Marker(*fields),
-    "link": lambda fields: Link(*fields),
+    "marker": Marker._make,
+    "link": Link._make,
     "slice": _slice,
 }
 
 
 def session_fact(kind: str, fields: list[Any]) -> SessionFact:
     """The tool call, model call or marker that `to_fields` took apart."""
-    fact: SessionFact = _READERS[kind](list(fields))
+    fact: SessionFact = _READERS[kind](fields)
     return fact
 
 

@@ -49,7 +49,7 @@ class ToolCall(NamedTuple):
     """-1 = not known."""
     dialect: str
     signal: str
-    """`span`, `log`, or `message`: read from the messages of a model call, void once the session has calls of another."""
+    """`span`, `log`, or `message`: read from a model call's messages, void once the session has calls of another."""
     service_name: str
     service_version: str
     trace_id: str

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline import wire
 from pipeline.series import Observation, SeriesNames, of_model_calls, of_tool_calls, slices
-from schemas.facts import Slice
+from schemas.facts import ModelCall, Slice
 from schemas.histogram import bucket, midpoint_ns, quantile_ns
 from tests.pipeline.facts_for_tests import SECOND, T0, model, tool
 
@@ -69,5 +69,6 @@ def test_a_model_call_with_unknown_cost_survives_the_wire() -> None:
     import orjson
 
     back = wire.session_fact("model", orjson.loads(orjson.dumps(wire.to_fields(model()))))
-    assert math.isnan(back.cost_usd)  # type: ignore[union-attr]  # the kind says that it is a model call
+    assert isinstance(back, ModelCall)
+    assert math.isnan(back.cost_usd)
     assert back._replace(cost_usd=0.0, temperature=0.0) == model()._replace(cost_usd=0.0, temperature=0.0)

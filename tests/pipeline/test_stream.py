@@ -39,7 +39,7 @@ def run_stream(folder: Path, body: Callable[[Stream], Awaitable[None]]) -> list[
 
 
 async def append(stream: Stream, capture: str, lines: slice = slice(None)) -> None:
-    for line in gzip.open(CAPTURES / f"{capture}.jsonl.gz").readlines()[lines]:
+    for line in gzip.decompress((CAPTURES / f"{capture}.jsonl.gz").read_bytes()).splitlines()[lines]:
         for signal, value in request_from_json(None, line):
             await stream.writer.append(signal, value)
 
