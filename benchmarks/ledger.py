@@ -25,6 +25,9 @@ from demo.server import PAGE_ROWS, Server
 SPANS_PER_REQUEST: Final = 16
 LOOP_CALLS: Final = 6
 PAUSE_S: Final = 0.01
+REQUEST_NS: Final = 200_000_000
+"""Event time from one request to the next. All requests together span minutes, so that no loop is over because its
+session went quiet: in a process without input event time follows the clock, and the two processes wait differently."""
 SETTLED_WITHIN_S: Final = 60.0
 STORED_SQL: Final = (
     "SELECT SpanAttributes['ledger.request'] AS request, count() AS spans, uniqExact(SpanId) AS ids "
@@ -98,10 +101,11 @@ class Producer:
 
 def request_spans(number: int, start_unix_nano: int) -> list[PlainSpan]:
     """The spans of request `number`, each naming it: healthy work, and one call of a session that loops."""
-    at = start_unix_nano + number * 1_000_000_000
+    at = start_unix_nano + number * REQUEST_NS
     chosen = list(spans(SPANS_PER_REQUEST - 1, seed=number, start_unix_nano=at))
     loop, step = divmod(number, LOOP_CALLS)
-    chosen.append(same_call(f"1009{loop:08x}", step, start_unix_nano + loop * LOOP_CALLS * 1_000_000_000))
+    loop_start = start_unix_nano + loop * LOOP_CALLS * REQUEST_NS
+    chosen.append(same_call(f"1009{loop:08x}", step, loop_start, REQUEST_NS))
     for span in chosen:
         span.attributes["ledger.request"] = f"{number:08d}"
     return chosen

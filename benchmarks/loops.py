@@ -39,7 +39,7 @@ class Sender:
         self.connection.close()
 
 
-def same_call(session: str, number: int, start_unix_nano: int) -> PlainSpan:
+def same_call(session: str, number: int, start_unix_nano: int, call_ns: int = CALL_NS) -> PlainSpan:
     """Call `number` of a session that always does the same and always fails the same way."""
     attributes: dict[str, str | int] = {
         "gen_ai.operation.name": "execute_tool",
@@ -51,10 +51,10 @@ def same_call(session: str, number: int, start_unix_nano: int) -> PlainSpan:
         "gen_ai.conversation.id": session,
         "gen_ai.agent.name": "coder",
     }
-    start_ns = start_unix_nano + number * CALL_NS
+    start_ns = start_unix_nano + number * call_ns
     trace_id = f"{session:0>32}"[-32:]
     return PlainSpan(
-        trace_id, f"{number + 1:016x}", "execute_tool run_tests", 1, start_ns, start_ns + CALL_NS // 2, attributes
+        trace_id, f"{number + 1:016x}", "execute_tool run_tests", 1, start_ns, start_ns + call_ns // 2, attributes
     )
 
 

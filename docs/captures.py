@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pipeline.assembly import detectors, normalizer
+from pipeline.replay import Replay
 from pipeline.sessions import SessionModel, load_all
+from pipeline.settings import Settings
 from schemas.facts import STRENGTHS, Link, Marker, ModelCall, ToolCall
-from tests.sessions.tables import capture_names, capture_tables
+from schemas.finding import Finding
+from tests.sessions.tables import CAPTURES, capture_names, capture_tables
 
 PAGE: Final = Path(__file__).parent / "captures.md"
 HEAD: Final = """# Captures
@@ -21,6 +26,8 @@ What each recording of a real program (`tests/fixtures/captures/README.md`) beco
 healthy, B repeats one failing command, M polls. *session from*: whether calls name their session themselves (`call`),
 an ancestor or sibling span does (`trace's spans`), or nothing does (`trace id`). *told by*: the signal that tool calls
 are read from; `message` = from the messages of model calls. *arguments* and *results*: how much their signatures know.
+*findings*: what `telltale replay` finds, with its severity, the passes of the loop and, as confidence, the weakest
+signature that it rests on.
 """
 
 
@@ -52,19 +59,37 @@ def read(name: str, model: SessionModel) -> Capture:
     return capture
 
 
+def findings(name: str) -> list[Finding]:
+    """What is found in one capture."""
+    settings = Settings()
+    replay = Replay(normalizer(settings), detectors(), settings)
+    with gzip.open(CAPTURES / f"{name}.jsonl.gz") as lines:
+        for line in lines:
+            replay.feed(line)
+    replay.finish()
+    found = list(replay.findings)
+    replay.findings.close()
+    return found
+
+
 def calls(capture: Capture) -> list[ToolCall | ModelCall]:
     """Tool and model calls."""
     return [*capture.tool_calls, *capture.model_calls]
 
 
-def sessions(capture: Capture) -> str:
-    """Distinct sessions, after calls without one were joined to their trace's."""
+def sessions_of(capture: Capture) -> Iterator[tuple[ToolCall | ModelCall, str]]:
+    """Every call with its session, after calls without one were joined to their trace's."""
     of_trace: defaultdict[str, set[str]] = defaultdict(set)
     for one in [*capture.links, *calls(capture)]:
         if one.session_id:
             of_trace[one.trace_id].add(one.session_id)
-    found = {one.session_id or min(of_trace[one.trace_id], default=one.trace_id) for one in calls(capture)}
-    return str(len(found))
+    for call in calls(capture):
+        yield call, call.session_id or min(of_trace[call.trace_id], default=call.trace_id)
+
+
+def sessions(capture: Capture) -> str:
+    """Distinct sessions."""
+    return str(len({session for _, session in sessions_of(capture)}))
 
 
 def session_from(capture: Capture) -> str:
@@ -90,6 +115,12 @@ def tokens(capture: Capture) -> str:
     return f"{sum(c.input_tokens for c in told)} / {sum(max(0, c.output_tokens) for c in told)}" if told else "–"
 
 
+def found(capture: Capture) -> str:
+    """`critical, 8 passes, full`."""
+    told = (f"{one.severity}, {one.count} passes, {one.confidence}" for one in findings(capture.name))
+    return "; ".join(told) or "–"
+
+
 COLUMNS: Final[tuple[tuple[str, Callable[[Capture], str]], ...]] = (
     ("capture", lambda c: f"`{c.name}`"),
     ("dialect", lambda c: ", ".join(sorted({call.dialect for call in calls(c)})) or "–"),
@@ -104,6 +135,7 @@ COLUMNS: Final[tuple[tuple[str, Callable[[Capture], str]], ...]] = (
     ("arguments", lambda c: counted((call.arguments_strength for call in c.tool_calls), STRENGTHS)),
     ("results", lambda c: counted((call.result_strength for call in c.tool_calls), STRENGTHS)),
     ("own verdicts", lambda c: str(sum(marker.kind == "verdict" for marker in c.markers))),
+    ("findings", found),
 )
 
 

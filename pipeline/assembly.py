@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
 from detectors.catalog import Detectors, build
 from detectors.rules import load_rules
@@ -12,6 +13,8 @@ from pipeline.redaction import RedactionPolicy, Redactor
 from pipeline.sessions import SessionModel, load_all
 from pipeline.settings import Settings
 from schemas.errors import RuleError
+
+POLICIES: Final = "tool_policies.toml"
 
 
 def normalizer(settings: Settings) -> Normalizer:
@@ -31,12 +34,17 @@ def detectors(rules_dir: Path | None = None) -> Detectors:
 
 
 def rule_files(rules_dir: Path | None = None) -> dict[str, str]:
-    """File name -> text of every `.toml` in the folder; None: the rules that come with Telltale."""
-    folder = rules_dir if rules_dir is not None else resources.files("detectors") / "rules"
+    """File name -> text of every `.toml` in the folder; None: the rules that come with Telltale.
+
+    What is known of tools comes along unless the folder has a `tool_policies.toml` of its own.
+    """
+    shipped = resources.files("detectors") / "rules"
+    folder = rules_dir if rules_dir is not None else shipped
     try:
         files = {one.name: one.read_text(encoding="utf-8") for one in folder.iterdir() if one.name.endswith(".toml")}
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError(f"{rules_dir}: cannot be read: {error}") from error
-    if not files:
+    if not files.keys() - {POLICIES}:
         raise RuleError(f"{rules_dir}: holds no rule (*.toml)")
+    files.setdefault(POLICIES, (shipped / POLICIES).read_text(encoding="utf-8"))
     return files

@@ -213,6 +213,8 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
         flags |= WRAPPER
     result = fact.result
     short = result.lower() if len(result) <= MAX_WAITING_TEXT else ""
+    if short and not policies.hints(short):
+        short = ""
     if short and policies.says("absent", short):
         flags |= ABSENT
     if result and len(_EXIT.sub("", result.strip()).strip()) < min_characters:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+import re2
+
 from schemas.errors import RuleError
 
 KIND: Final = "tool_policies"
@@ -22,6 +24,8 @@ _TEXTS: Final = (
     "shell_waits",
     "shell_ignored",
 )
+_RESULT_TEXTS: Final = ("waiting", "acknowledgements", "absent")
+NEVER: Final = "[^\\s\\S]"
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _SHELL_TEXTS: Final = ("shell_mutations", "shell_waits", "shell_ignored")
 _COMMAND_WORDS: Final = re.compile(r"[a-z0-9_.+-]+")
@@ -57,6 +61,7 @@ class ToolPolicies:
     tools: dict[str, ToolPolicy] = field(default_factory=dict)
     words: dict[str, frozenset[str]] = field(default_factory=dict)
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _phrases: Any = None
     _cache: dict[str, ToolPolicy] = field(default_factory=dict)
     _commands: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _volatile: dict[tuple[str, ...], re.Pattern[str]] = field(default_factory=dict)
@@ -85,6 +90,14 @@ class ToolPolicies:
     def says(self, kind: str, text: str) -> bool:
         """Whether a text contains one of the phrases of a kind; `text` in lower case."""
         return any(phrase in text for phrase in self.texts.get(kind, ()))
+
+    def hints(self, text: str) -> bool:
+        """Whether a result in lower case contains a phrase of any kind: most do not, and need no further look."""
+        if self._phrases is None:
+            phrases = sorted({phrase for kind in _RESULT_TEXTS for phrase in self.texts.get(kind, ())})
+            pattern = "|".join(re2.escape(phrase) for phrase in phrases) or NEVER
+            self._phrases = re2.compile(pattern.encode())
+        return self._phrases.search(text.encode("utf-8", "replace")) is not None
 
     def commands(self, text: str) -> frozenset[str]:
         """Which kinds of command a command line in lower case is, of those whose name begins with `shell_`.
@@ -161,6 +174,7 @@ def add(policies: ToolPolicies, table: Mapping[str, Any], file: str) -> None:
         _add_tool(policies, entry, f"{file}: tools[{index}]")
     policies._cache.clear()
     policies._commands.clear()
+    policies._phrases = None
     for flag, names in _section(table, "words", _WORD_FLAGS, file):
         policies.words[flag] = policies.words.get(flag, frozenset()) | {n.lower() for n in names}
     for kind, phrases in _section(table, "texts", _TEXTS, file):

@@ -16,6 +16,10 @@ from schemas.finding import Finding, Kind, Status
 MINUTE_S: Final = 60
 REFRAME: Final = 0.1
 """The past is made ready anew when it has grown by this share."""
+WATCH_WEIGHT: Final = 2
+"""What is suspected in vain for this many times the past's observations was no change."""
+WATCH_FACTOR: Final = 10
+"""Or for so many times as long as an open finding may last: a quiet series needs days for a small change."""
 STALE_VERSION_MINUTES: Final = 30
 
 
@@ -135,8 +139,11 @@ class Judge:
         earliest = state.cusum.earliest()
         watched = sum(chunk.totals.count for chunk in state.held)
         span = state.held[-1].last - state.held[0].first if state.held else 0
-        too_long = span > self._parameters.accept_hours * 3600
-        if watched > max(self._measure.weight(state.baseline), self._parameters.min_baseline) or too_long:
+        too_long = span > WATCH_FACTOR * self._parameters.accept_hours * 3600
+        if (
+            watched > WATCH_WEIGHT * max(self._measure.weight(state.baseline), self._parameters.min_baseline)
+            or too_long
+        ):
             state.cusum.reset()
             earliest = NEVER
         while state.held and (earliest == NEVER or state.held[0].last < earliest):

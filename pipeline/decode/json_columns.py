@@ -24,11 +24,13 @@ from pipeline.decode.json_fields import (
     Unusual,
     array,
     attributes,
+    enums,
     ids,
     known,
     strings,
     texts,
     times,
+    unread,
     value_text,
 )
 from pipeline.decode.logs import LogColumns
@@ -100,12 +102,13 @@ def _spans(columns: SpanColumns, spans: Sequence[Document]) -> None:
         fields[name] += ids(name, spans, key)
     fields["trace_state"] += texts(spans, "traceState")
     fields["name"] += texts(spans, "name")
-    fields["kind"] += [KINDS[span.get("kind", 0)] for span in spans]
+    fields["kind"] += enums(KINDS, spans, "kind")
     fields["start_time_unix_nano"] += times(spans, "startTimeUnixNano")
     fields["end_time_unix_nano"] += times(spans, "endTimeUnixNano")
     statuses = known([span.get("status", EMPTY) for span in spans], STATUS_KEYS)
-    columns.codes += [CODES[status.get("code", 0)] for status in statuses]
+    columns.codes += enums(CODES, statuses, "code")
     columns.status_messages += texts(statuses, "message")
+    unread(spans, "flags", "droppedAttributesCount", "droppedEventsCount", "droppedLinksCount")
     attributes(columns.attributes, spans)
     events = [array(span.get("events", NONE)) for span in spans]
     columns.event_counts += map(len, events)
@@ -118,6 +121,7 @@ def _spans(columns: SpanColumns, spans: Sequence[Document]) -> None:
 def _events(columns: SpanColumns, events: Sequence[Document]) -> None:
     columns.event_times += times(events, "timeUnixNano")
     columns.event_names += texts(events, "name")
+    unread(events, "droppedAttributesCount")
     attributes(columns.event_attributes, events)
 
 
@@ -125,6 +129,7 @@ def _links(columns: SpanColumns, links: Sequence[Document]) -> None:
     columns.link_trace_ids += ids("trace_id", links, "traceId")
     columns.link_span_ids += ids("span_id", links, "spanId")
     columns.link_states += texts(links, "traceState")
+    unread(links, "flags", "droppedAttributesCount")
     attributes(columns.link_attributes, links)
 
 
@@ -134,11 +139,12 @@ def _records(columns: LogColumns, records: Sequence[Document]) -> None:
         fields[name] += ids(name, records, key)
     fields["flags"] += times(records, "flags", MAX_UINT32)
     fields["severity_text"] += texts(records, "severityText")
-    fields["severity_number"] += [SEVERITIES[record.get("severityNumber", 0)] for record in records]
+    fields["severity_number"] += enums(SEVERITIES, records, "severityNumber")
     fields["event_name"] += texts(records, "eventName")
     observed = times(records, "observedTimeUnixNano")
     columns.times += [time or seen for time, seen in zip(times(records, "timeUnixNano"), observed, strict=True)]
     columns.bodies += strings([value_text(record.get("body", EMPTY)) for record in records])
+    unread(records, "droppedAttributesCount")
     attributes(columns.attributes, records)
 
 

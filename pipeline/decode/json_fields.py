@@ -20,6 +20,7 @@ Document = dict[str, Any]
 EMPTY: Final[Document] = {}
 NONE: Final[list[Any]] = []
 _ONLY_TEXT: Final = frozenset((str,))
+_NAME_OR_NUMBER: Final = frozenset((str, int))
 
 
 class Unusual(Exception):  # noqa: N818 - not an error: the document takes the other way
@@ -68,7 +69,26 @@ def ids(field: str, documents: Sequence[Document], key: str) -> list[bytes]:
 
 def times(documents: Sequence[Document], key: str, most: int = MAX_UINT64) -> list[int]:
     """Unsigned numbers, as text (the file exporter's form) or as numbers."""
+    return _unsigned([document.get(key, 0) for document in documents], most)
+
+
+def unread(documents: Sequence[Document], *keys: str) -> None:
+    """Check numbers of 32 bits that are not stored: a document with a wrong one is refused all the same."""
+    for key in keys:
+        found = [document[key] for document in documents if key in document]
+        if found:
+            _unsigned(found, MAX_UINT32)
+
+
+def enums(numbers: dict[Any, int], documents: Sequence[Document], key: str) -> list[int]:
+    """An enum of each object, by name or number, 0 where it is left out."""
     values = [document.get(key, 0) for document in documents]
+    if not _NAME_OR_NUMBER.issuperset(map(type, values)):
+        raise Unusual  # false and 0.0 would be found under 0
+    return [numbers[value] for value in values]
+
+
+def _unsigned(values: list[Any], most: int) -> list[int]:
     kinds = set(map(type, values))
     if kinds == {str}:
         joined = "".join(values)

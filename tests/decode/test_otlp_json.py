@@ -176,3 +176,27 @@ def test_the_signals_of_a_line_that_are_right_are_kept() -> None:
     line = orjson.dumps({**span(name="a"), **log(traceId="xyz")})
     decoded = decode_json([Message("t", 0, 0, 0, line)])
     assert (len(decoded.dead_letters), list(decoded.tables)) == (1, ["otel_traces"])
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        (span(kind=False), "kind: is False"),
+        (span(status={"code": False}), "status.code: is False"),
+        (span(flags="x"), "flags: is 'x'"),
+        (span(droppedAttributesCount=2**32), "droppedAttributesCount: 4294967296 is out of range"),
+        (span(droppedEventsCount=[]), "droppedEventsCount: is []"),
+        (span(droppedLinksCount=-1), "droppedLinksCount: -1 is out of range"),
+        (span(links=[{"flags": True}]), "flags: is True"),
+        (span(events=[{"droppedAttributesCount": 0.5}]), "droppedAttributesCount: is 0.5"),
+        (log(severityNumber=False), "severityNumber: is False"),
+        (log(droppedAttributesCount={}), "droppedAttributesCount: is {}"),
+    ],
+)
+def test_a_line_is_refused_for_the_reason_that_the_receiver_gives(document: dict[str, Any], field: str) -> None:
+    line = orjson.dumps(document)
+    with pytest.raises(DecodeError) as refused:
+        request_from_json(None, line)
+    [dead] = decode_json([Message("t", 0, 0, 0, line)]).dead_letters
+    assert dead.reason == str(refused.value)
+    assert field in dead.reason

@@ -15,10 +15,10 @@ from tests.detectors.conformance.laws import LOOP, SECOND_NS, START_NS, fold, la
 def stuck_session() -> list[SessionFact]:
     """Reads, an edit, a test that fails six times, a prompt's worth of other calls, two calls in turn."""
     facts: list[SessionFact] = []
-    whats = [("read", f"f{i}", f"r{i}") for i in range(5)] + [("Edit", "e1", "ok")]
-    whats += [("bash", "test", "1 failed")] * 6 + [("read", f"g{i}", f"s{i}") for i in range(12)]
-    whats += [("read", "a", "ra"), ("grep", "b", "rb")] * 5
-    for i, (tool, arguments, result) in enumerate(whats):
+    steps = [("read", f"f{i}", f"r{i}") for i in range(5)] + [("Edit", "e1", "ok")]
+    steps += [("bash", "test", "1 failed")] * 6 + [("read", f"g{i}", f"s{i}") for i in range(12)]
+    steps += [("read", "a", "ra"), ("grep", "b", "rb")] * 5
+    for i, (tool, arguments, result) in enumerate(steps):
         at = START_NS + i * 4 * SECOND_NS
         facts.append(model_call(at))
         facts.append(

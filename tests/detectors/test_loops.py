@@ -27,10 +27,10 @@ def last(events: list[Any]) -> Finding:
     return fold(LOOP, events)[1][-1]
 
 
-def calls(*whats: str, **given: Any) -> list[SessionFact]:
+def calls(*steps: str, **given: Any) -> list[SessionFact]:
     """Calls named `tool:arguments:result`, two seconds apart."""
     facts: list[SessionFact] = []
-    for i, what in enumerate(whats):
+    for i, what in enumerate(steps):
         tool, arguments, result = what.split(":")
         facts.append(
             tool_call(
@@ -110,7 +110,7 @@ def test_scattered_repeats_count_within_twenty_calls() -> None:
 
 
 @pytest.mark.parametrize(
-    "whats",
+    "steps",
     [
         pytest.param([f"status:s:v{i}" for i in range(20)], id="polling whose answer changes"),
         pytest.param(
@@ -122,8 +122,8 @@ def test_scattered_repeats_count_within_twenty_calls() -> None:
         pytest.param(["final_answer:a:ok"] * 10, id="the final answer"),
     ],
 )
-def test_look_alikes_are_quiet(whats: list[str]) -> None:
-    findings = fold(LOOP, calls(*whats))[1]
+def test_look_alikes_are_quiet(steps: list[str]) -> None:
+    findings = fold(LOOP, calls(*steps))[1]
     assert [f for f in findings if f.severity != "suspect"] == []
 
 
@@ -153,7 +153,7 @@ def test_rounds_that_equal_each_other_in_any_order_are_a_cycle() -> None:
             arguments_signature=what, result_signature="", result_strength="name", round_id=f"r{turn}",
             start_time_unix_nano=START_NS + turn * 2 * SECOND_NS + at, span_id=f"{turn}{what}",
         )
-        for turn, whats in enumerate(rounds) for at, what in enumerate(whats)
+        for turn, steps in enumerate(rounds) for at, what in enumerate(steps)
     ]  # fmt: skip
     finding = last([*events])
     assert (finding.severity, finding.count, finding.confidence) == ("warning", 4, "name")
