@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from cli.exits import BAD_LINES, FINE, INTERRUPTED, USAGE, CliError
 from cli.lines import Lines
 from cli.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline.replay import Replay
+    from schemas.finding import Finding
 
 HELP: Final = """\
 Judge recorded telemetry in its own time and print findings as JSON lines.
@@ -36,20 +41,13 @@ A bad line is named on standard error (FILE:LINE: reason) and skipped.
 @click.option("--each", is_flag=True, help="Every revision of a finding as it comes, not the last of each at the end.")
 def replay(files: tuple[str, ...], rules: Path | None, each: bool) -> int:
     """See HELP."""
-    # The whole pipeline, which help need not wait for.
-    import orjson  # noqa: PLC0415
+    from pipeline.interpreter import prepare, tune  # noqa: PLC0415 - the whole pipeline, which help need not wait for
 
+    prepare()
     from pipeline.assembly import detectors, normalizer  # noqa: PLC0415
-    from pipeline.collection import tune  # noqa: PLC0415
     from pipeline.replay import Replay  # noqa: PLC0415
     from pipeline.settings_sources import load_settings  # noqa: PLC0415
     from schemas.errors import TelltaleError  # noqa: PLC0415
-    from schemas.finding import Finding  # noqa: PLC0415
-
-    def show(finding: Finding) -> None:
-        sys.stdout.buffer.write(orjson.dumps(finding.as_json()) + b"\n")
-        if each:
-            sys.stdout.buffer.flush()
 
     lines, progress = Lines(files), Progress(sys.stderr)
 
@@ -59,24 +57,34 @@ def replay(files: tuple[str, ...], rules: Path | None, each: bool) -> int:
 
     try:
         settings = load_settings({}, os.environ)
-        run = Replay(normalizer(settings), detectors(rules), settings, bad_line, show if each else lambda _: None)
+        run = Replay(normalizer(settings), detectors(rules), settings, bad_line, _show if each else lambda _: None)
     except TelltaleError as error:
         raise CliError(str(error), USAGE) from error
-    status = FINE
     tune()
+    status = _read(run, lines, progress)
+    for reason in lines.broken:
+        click.echo(reason, err=True)
+    for finding in () if each else run.findings:
+        _show(finding)
+    sys.stdout.buffer.flush()
+    run.findings.close()
+    return status or (BAD_LINES if run.bad_lines or lines.broken else FINE)
+
+
+def _read(run: Replay, lines: Lines, progress: Progress) -> int:
+    """Feed all lines; on Ctrl-C what was found so far stands."""
     try:
         for line in lines:
             run.feed(line)
             progress.at(run.lines, run.records)
         run.finish()
     except KeyboardInterrupt:
-        status = INTERRUPTED
-    progress.clear()
-    for reason in lines.broken:
-        click.echo(reason, err=True)
-    if not each:
-        for finding in run.findings:
-            show(finding)
+        return INTERRUPTED
+    finally:
+        progress.clear()
+    return FINE
+
+
+def _show(finding: Finding) -> None:
+    sys.stdout.buffer.write(json.dumps(finding.as_json(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
     sys.stdout.buffer.flush()
-    run.findings.close()
-    return status or (BAD_LINES if run.bad_lines or lines.broken else FINE)

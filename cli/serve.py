@@ -9,17 +9,13 @@ import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 from cli.banner import banner
 from cli.daemon import Addresses, Daemon
 from cli.render import finding_line
-from pipeline.collection import tune
+from pipeline.interpreter import tune
 from pipeline.settings import Settings
 from schemas.finding import Finding
-
-SWITCH_S: Final = 0.0005
-"""How long a busy thread keeps the interpreter: at Python's 5 ms each answer of the log waits for normalize."""
 
 
 def serve(settings: Settings, ready_file: Path | None) -> None:
@@ -35,7 +31,6 @@ async def _serve(settings: Settings, ready_file: Path | None) -> None:
     daemon = Daemon(settings, version("telltale"), _tell)
     addresses = await daemon.start()
     tune()
-    sys.setswitchinterval(SWITCH_S)
     try:
         _say("\n".join(banner(addresses.otlp_grpc, addresses.otlp_http, addresses.api, str(settings.data_dir))))
         if ready_file is not None:

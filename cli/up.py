@@ -36,6 +36,9 @@ variable, such as TELLTALE_DATA_DIR. Ctrl-C finishes what has arrived and stops.
 @click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any other setting; many times.")
 def up(ready_file: Path | None, config: Path | None, assignments: tuple[str, ...], **flags: Any) -> None:
     """See HELP."""
+    from pipeline.interpreter import prepare  # noqa: PLC0415
+
+    prepare()
     from cli.serve import serve  # noqa: PLC0415 - imports the whole pipeline, which help need not wait for
     from pipeline.settings_sources import load_settings  # noqa: PLC0415
     from schemas.errors import SettingsError, TelltaleError  # noqa: PLC0415

@@ -21,7 +21,7 @@ from pipeline.message import Message
 from pipeline.normalize import Normalizer
 from pipeline.resolver import Output
 from pipeline.settings import Settings
-from pipeline.stages.derived import Derived
+from pipeline.stages.derived import Derived, split
 from pipeline.stages.inline import InlineStage
 from schemas.finding import Finding
 from schemas.topics import CALLS, LINKS, LOGS, SLICES, SPANS, Signal
@@ -39,6 +39,12 @@ recording that stops is not a session that went quiet)."""
 
 OnBadLine = Callable[[int, str], None]
 """Told (number of the line over all input, from 0; reason)."""
+
+
+def sent(message: Derived) -> Iterator[Derived]:
+    """The message as the live stream sends it: its events in order of time, or one series would close another's
+    minutes before their rest, in the same message, was told."""
+    return (part for _, part in split(message, partitions=1))
 
 
 class LastTellings:
@@ -131,15 +137,19 @@ class Replay:
                 self._fold(done.derived)
 
     def _fold(self, derived: dict[str, Derived]) -> None:
-        self._settle(self._links.feed(derived[LINKS.name]), derived[LINKS.name].watermark_unix_nano)
-        self._found(self._calls.feed(derived[CALLS.name]))
-        self._found(routing.judged(self._slices.feed(derived[SLICES.name])).findings)
+        for message in sent(derived[LINKS.name]):
+            self._settle(self._links.feed(message), message.watermark_unix_nano)
+        for message in sent(derived[CALLS.name]):
+            self._found(self._calls.feed(message))
+        for message in sent(derived[SLICES.name]):
+            self._found(routing.judged(self._slices.feed(message)).findings)
 
     def _settle(self, outputs: Sequence[Output], watermark: int) -> None:
         """What the resolver put out goes on to the detectors; there is no storage to mend."""
         events = routing.settled(outputs).events
         if events:
-            self._found(self._calls.feed(Derived(LINKS.name, 0, self.lines, self.lines, watermark, events)))
+            for message in sent(Derived(LINKS.name, 0, self.lines, self.lines, watermark, events)):
+                self._found(self._calls.feed(message))
 
     def _found(self, findings: Sequence[Finding]) -> None:
         for finding in findings:

@@ -14,14 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh32_intdigest
 
-from schemas.facts import Exemplar, ModelCall, Slice, ToolCall
+from schemas.facts import MAX_SESSION_HASHES, Exemplar, ModelCall, Slice, ToolCall
 from schemas.histogram import bucket
 
 MINUTE_NS: Final = 60_000_000_000
 MAX_NAME: Final = 120
 MAX_ERROR_TYPES: Final = 8
 MAX_EXEMPLARS: Final = 3
-MAX_HASHES: Final = 8
 OTHER: Final = "other"
 
 
@@ -107,8 +106,8 @@ class SeriesNames:
 
 
 def smallest_hashes(hashes: Iterable[int]) -> tuple[int, ...]:
-    """The `MAX_HASHES` smallest of them, each once: they count distinct sessions up to that many."""
-    return tuple(nsmallest(MAX_HASHES, set(hashes)))
+    """The `MAX_SESSION_HASHES` smallest of them, each once: they count distinct sessions up to that many."""
+    return tuple(nsmallest(MAX_SESSION_HASHES, set(hashes)))
 
 
 def slices(observations: Iterable[Observation], names: SeriesNames) -> list[Slice]:

@@ -139,6 +139,10 @@ class Link(NamedTuple):
 SessionFact = ToolCall | ModelCall | Marker
 
 
+MAX_SESSION_HASHES: Final = 16
+"""Hashes of sessions that a slice carries."""
+
+
 class Exemplar(NamedTuple):
     """One observation that stands for many."""
 
@@ -175,7 +179,7 @@ class Slice(NamedTuple):
     exemplars: tuple[Exemplar, ...]
     """At most 3 slowest and 3 failed."""
     session_hashes: tuple[int, ...] = ()
-    """The 16 smallest 32-bit hashes of this batch's sessions (or traces): of several slices, the 16 smallest of all.
+    """The `MAX_SESSION_HASHES` smallest 32-bit hashes of this batch's sessions (or traces); of several slices, of all.
     So distinct sessions can be estimated however a minute was cut into batches. () = not known."""
 
     @property

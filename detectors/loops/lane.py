@@ -29,6 +29,9 @@ MAX_PERIOD: Final = 5
 MAX_STEPS: Final = 40
 MAX_EDITS: Final = 20
 
+NO_RUNS: Final = [0] * MAX_PERIOD
+"""Never changed in place."""
+
 CHANGED: Final = "changed result"
 _OVERLAP: Final = 0.5
 """Calls without a round id that overlap by half of the shorter one were asked for together."""
@@ -167,6 +170,9 @@ class Lane:
         else:
             self.rounds[-1] = key
         now, count = self.rounds[-1], len(self.rounds)
+        if self.rounds.count(now) == 1:
+            self.runs = NO_RUNS
+            return
         self.runs = [
             self.before[p] + 1 if count > p + 1 and self.rounds[count - 2 - p] == now else 0 for p in range(MAX_PERIOD)
         ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from schemas.facts import Exemplar, Slice
+from schemas.facts import MAX_SESSION_HASHES, Exemplar, Slice
 from schemas.histogram import MAX_BUCKET
 
 MAX_COUNT: Final = 10**12
 MAX_ERROR_TYPES: Final = 16
 MAX_EXEMPLARS: Final = 3
-MAX_HASHES: Final = 16
 MAX_TEXT: Final = 128
 OTHER: Final = "other"
 
@@ -65,7 +64,7 @@ class Totals:
         self.error_types[kind] = self.error_types.get(kind, 0) + number
 
     def _add_hashes(self, hashes: Iterable[int]) -> None:
-        self.hashes = sorted({*self.hashes, *(h & 0xFFFFFFFF for h in hashes)})[:MAX_HASHES]
+        self.hashes = sorted({*self.hashes, *(h & 0xFFFFFFFF for h in hashes)})[:MAX_SESSION_HASHES]
 
     def _add_exemplars(self, slowest: list[list[Any]], failed: list[list[Any]]) -> None:
         if slowest:
@@ -79,7 +78,7 @@ class Totals:
         Source: Bar-Yossef et al., Counting Distinct Elements in a Data Stream, 2002 (the k-th smallest hash).
         """
         known = len(self.hashes)
-        if known < MAX_HASHES:
+        if known < MAX_SESSION_HASHES:
             return float(known)
         return max(float(known), (known - 1) * 2**32 / max(1, self.hashes[-1]))
 

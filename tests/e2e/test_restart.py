@@ -30,15 +30,12 @@ def printed(out: str) -> list[str]:
     return re.findall(r"\[([0-9a-f]{16})\]", out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_what_was_accepted_is_judged_before_it_stops_and_it_goes_on_where_it_was(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_what_was_accepted_is_judged_before_it_stops_and_it_goes_on_where_it_was(tmp_path: Path) -> None:
     lines = capture_lines(CAPTURE)
     first, rest = lines[: len(lines) // 2], lines[len(lines) // 2 :]
     with running(tmp_path) as up:
         up.store_lines(first)
-        status, out = up.interrupt(number)  # at once: nothing was waited for
+        status, out = up.interrupt(signal.SIGINT)  # at once: nothing was waited for
     assert status == 0, out
     assert "Traceback" not in out
     with running(tmp_path) as up:
@@ -53,13 +50,11 @@ def test_what_was_accepted_is_judged_before_it_stops_and_it_goes_on_where_it_was
         assert (after["id"], after["severity"]) == (before["id"], "critical")
         assert after["revision"] > before["revision"]
         assert up.rows("SELECT count(), uniqExact(CallId) FROM tool_calls") == [[8, 8]]
-        posted = sum(line.count(b'"logRecords":[') for line in lines)
-        assert posted
         [[stored, distinct]] = up.rows(
             "SELECT count(), uniqExact(LogAttributes['event.sequence']) FROM otel_logs WHERE ServiceName = 'claude-code'"
         )
-        assert stored == distinct
-        status, out = up.interrupt(number)
+        assert stored == distinct > 8
+        status, out = up.interrupt(signal.SIGTERM)
     assert status == 0, out
     revisions = printed(out)
     assert set(revisions) == {after["id"]}
@@ -73,7 +68,7 @@ def test_a_second_process_on_the_folder_is_told_who_has_it(tmp_path: Path) -> No
         assert f"in use by process {up.process.pid}" in done.stderr
         assert "--data" in done.stderr
         assert "Traceback" not in done.stderr + done.stdout
-        up.settle()  # the first one goes on
+        assert up.ask("/healthz")["status"] == "ok"
 
 
 # A log of 16 MiB whose messages are taken out every few seconds only: what comes faster is asked to wait.
