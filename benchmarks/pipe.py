@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import report, spans
 from benchmarks.clock import StageClock
 from benchmarks.stages import Pipe, open_pipe
+from pipeline.interpreter import tune
 
 TARGET_US = 60.0
 BATCH_MESSAGES = 40
@@ -28,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--short", action="store_true", help="200 messages")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/pipe.md")
     options = parser.parse_args(argv)
+    tune()  # as `telltale up` does
     count = 200 if options.short else options.messages
     with tempfile.TemporaryDirectory(prefix="telltale-bench-") as folder:
         clock = StageClock()

@@ -39,16 +39,18 @@ class PlainSpan:
 
 
 def spans(count: int, seed: int = 1, start_unix_nano: int = START_UNIX_NANO) -> Iterator[PlainSpan]:
-    """`count` spans of interleaved sessions, in order of time."""
+    """`count` spans of interleaved sessions; within a session one begins when the one before it is over."""
     rng = random.Random(seed)
     sessions = [""] * SESSIONS_AT_ONCE
+    free_ns = [start_unix_nano + slot * 20_000_000 for slot in range(SESSIONS_AT_ONCE)]
     for number in range(count):
         slot, turn = number % SESSIONS_AT_ONCE, number // SESSIONS_AT_ONCE
         if turn % SPANS_PER_SESSION == 0:
             sessions[slot] = f"{rng.getrandbits(128):032x}"
-        start_ns = start_unix_nano + number * 20_000_000
         make = _model_call if turn % 2 == 0 else _tool_call
-        yield make(sessions[slot], start_ns, rng)
+        plain = make(sessions[slot], free_ns[slot], rng)
+        free_ns[slot] = plain.end_time_unix_nano + 5_000_000
+        yield plain
 
 
 def messages(count: int, spans_per_message: int = SPANS_PER_MESSAGE, seed: int = 1) -> Iterator[bytes]:

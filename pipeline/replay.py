@@ -42,8 +42,10 @@ OnBadLine = Callable[[int, str], None]
 
 
 def sent(message: Derived) -> Iterator[Derived]:
-    """The message as the live stream sends it: its events in order of time, or one series would close another's
-    minutes before their rest, in the same message, was told."""
+    """The message as the live stream sends it, events in order of time.
+
+    Else one series' later minute would move the clock on before the rest of another's minute is folded.
+    """
     return (part for _, part in split(message, partitions=1))
 
 

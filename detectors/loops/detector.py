@@ -20,6 +20,7 @@ from detectors.loops.calls import (
     identity,
     whole,
 )
+from detectors.loops.checkpoints import Checkpoints
 from detectors.loops.loop import Loop
 from detectors.loops.parameters import LoopParameters
 from detectors.loops.policies import ToolPolicies
@@ -47,8 +48,8 @@ class LoopState:
     """
 
     __slots__ = (
-        "base", "floor", "folded", "now", "remembered", "service_name", "session_id", "tells_calls", "told",
-        "watermark", "window",
+        "base", "checkpoints", "floor", "folded", "now", "remembered", "service_name", "session_id", "tells_calls",
+        "told", "watermark", "window",
     )  # fmt: skip
 
     def __init__(self, parameters: LoopParameters) -> None:
@@ -61,6 +62,7 @@ class LoopState:
         """The fold of everything before the window."""
         self.now = Session(parameters)
         """The fold of everything: a function of `base` and `window`."""
+        self.checkpoints = Checkpoints()
         self.folded = 0
         """Entries of `window` that `now` knows; fewer than it holds when one was taken out."""
         self.floor: tuple[int, int, str] | None = None
@@ -144,6 +146,7 @@ class ToolCallLoop:
         if not state.tells_calls:
             state.tells_calls = True
             state.window = [call for call in state.window if not call.flags & MESSAGE]
+            state.checkpoints.clear()
         return True
 
     def _remember(self, state: LoopState, ident: str, event: SessionFact, level: int) -> None:
@@ -162,21 +165,27 @@ class ToolCallLoop:
         if len(window) == state.folded and (not window or order >= window[-1][:3]):
             window.append(call)
             state.now.step(call)
+            state.checkpoints.note(len(window), state.now)
         else:
-            window.insert(bisect_right(window, order, key=lambda c: c[:3]), call)
-            gone = self._fold_again(state)
+            at = bisect_right(window, order, key=lambda c: c[:3])
+            window.insert(at, call)
+            gone = self._fold_again(state, at)
         if len(window) > MAX_WINDOW:
             oldest = window.pop(0)
             state.base.step(oldest)
             state.floor = oldest[:3]
+            state.checkpoints.dropped_first()
         state.folded = len(window)
         return gone
 
-    def _fold_again(self, state: LoopState) -> list[Loop]:
+    def _fold_again(self, state: LoopState, at: int = 0) -> list[Loop]:
+        """Fold the window anew, all of it that comes after the last copy from before the call at `at`."""
         before = state.now.loops
-        state.now = Session.of_list(self._parameters, state.base.as_list())
-        for call in state.window:
+        found = state.checkpoints.latest_before(at)
+        start, state.now = found or (0, Session.of_list(self._parameters, state.base.as_list()))
+        for folded, call in enumerate(state.window[start:], start + 1):
             state.now.step(call)
+            state.checkpoints.note(folded, state.now)
         known = {loop.first.ident for loop in state.now.loops if loop.severity >= 0}
         return [loop for loop in before if loop.severity >= 0 and loop.first.ident not in known]
 
@@ -258,6 +267,7 @@ def _take_out(state: LoopState, ident: str) -> bool:
     for index in range(len(state.window) - 1, -1, -1):
         if state.window[index].ident == ident:
             del state.window[index]
+            state.checkpoints.clear()
             return True
     return False
 

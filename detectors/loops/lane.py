@@ -276,6 +276,16 @@ class Lane:
                 return Candidate(pattern, tuple(steps), 1, len(steps), told, level, pattern != RESULT, False)
         return None
 
+    def copy(self) -> Lane:
+        """A lane to be folded on by itself; steps, `runs` and `before` are never changed in place."""
+        twin = Lane()
+        twin.steps, twin.seen = self.steps.copy(), self.seen.copy()
+        twin.rounds, twin.round_keys, twin.edits = self.rounds.copy(), self.round_keys.copy(), self.edits.copy()
+        twin.before, twin.runs, twin.spent = self.before, self.runs, self.spent
+        twin.ordinal, twin.unit, twin.barrier = self.ordinal, self.unit, self.barrier
+        twin.same_error, twin.same_result, twin.failing = self.same_error, self.same_result, self.failing
+        return twin
+
     def as_list(self) -> list[Any]:
         """Fit for JSON; `seen` follows from `steps`."""
         return [

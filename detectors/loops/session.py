@@ -208,6 +208,13 @@ class Session:
         if reached > loop.severity:
             loop.severity, loop.detected_at = reached, marker.start
 
+    def copy(self) -> Session:
+        """A session without loops, to be folded on by itself."""
+        twin = Session(self.parameters)
+        twin.lanes = {name: lane.copy() for name, lane in self.lanes.items()}
+        twin.strong_loops = self.strong_loops
+        return twin
+
     def as_list(self) -> list[Any]:
         """Fit for JSON."""
         lanes = [[name, lane.as_list()] for name, lane in self.lanes.items()]

@@ -97,14 +97,18 @@ def split(message: Derived, partitions: int) -> list[tuple[int, Derived]]:
 
     Within a message the events are in order of their time: a batch holds tool calls, model calls and markers one
     kind after the other, and silence has to be judged along one clock. Partitions without an event still get an
-    empty message each, so that their watermark moves.
+    empty message each, so that their watermark moves; where there are several messages only the last one moves it,
+    or the others' events would all be late.
     """
-    by_partition: list[list[Event]] = [[] for _ in range(partitions)]
-    for event in message.events:
-        by_partition[partition_of(event.key, partitions)].append(event)
+    by_partition: list[list[Event]] = [[] for _ in range(partitions)] if partitions > 1 else [message.events]
+    if partitions > 1:
+        for event in message.events:
+            by_partition[partition_of(event.key, partitions)].append(event)
     cut = []
     for partition, events in enumerate(by_partition):
-        cut += [(partition, message._replace(events=chunk)) for chunk in _chunks(events)]
+        *before, last = _chunks(events)
+        cut += [(partition, message._replace(events=chunk, watermark_unix_nano=0)) for chunk in before]
+        cut.append((partition, message._replace(events=last)))
     return cut
 
 

@@ -91,6 +91,8 @@ def test_a_large_message_is_cut_between_source_offsets_only(monkeypatch: pytest.
     cut = derived.split(message(told), 1)
     offsets: list[set[Any]] = [{e.source_offset for e in one.events} for _, one in cut]
     assert offsets == [{1}, {2}, {3}]
+    # the watermark stands behind all of them, or the later messages would be late
+    assert [one.watermark_unix_nano for _, one in cut] == [0, 0, 100]
 
 
 def test_partitions_of_keys_never_change() -> None:

@@ -1,0 +1,53 @@
+"""Copies of a session's fold from a short while ago.
+
+A call that comes a little late is put in its place by folding a few calls again, and not the whole window. Copies
+change no result, so they are not part of the encoded state.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from detectors.loops.session import Session
+
+SPACING: Final = 6
+"""Calls between two copies."""
+KEPT: Final = 5
+
+
+class Checkpoints:
+    """The fold of the first n calls of the window, for a few n."""
+
+    __slots__ = ("_copies", "_since")
+
+    def __init__(self) -> None:
+        self._copies: list[tuple[int, Session]] = []
+        self._since = 0
+
+    def note(self, folded: int, session: Session) -> None:
+        """The session is now the fold of the first `folded` calls of the window; called after every call in order."""
+        self._since += 1
+        if self._since >= SPACING and not session.loops:
+            self._since = 0
+            self._copies.append((folded, session.copy()))
+            del self._copies[:-KEPT]
+
+    def dropped_first(self) -> None:
+        """The first call of the window has gone into what comes before it."""
+        if self._copies:
+            self._copies = [(folded - 1, session) for folded, session in self._copies if folded > 1]
+
+    def latest_before(self, index: int) -> tuple[int, Session] | None:
+        """The longest fold that ends before the call at `index`, yours to go on with; later ones are forgotten."""
+        while self._copies and self._copies[-1][0] > index:
+            self._copies.pop()
+        self._since = 0
+        if not self._copies:
+            return None
+        folded, session = self._copies[-1]
+        return folded, session.copy()
+
+    def clear(self) -> None:
+        """The window has changed in more than one place."""
+        self._copies.clear()
+        self._since = 0
