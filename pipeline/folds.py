@@ -14,6 +14,9 @@ from pipeline.stages.states import Limits
 SERIES_EXPIRE_S: Final = 691_200.0
 """A series that has been silent for more than a week has no past to be compared with."""
 
+MAX_TRACES: Final = 10_000
+"""Traces of one partition that the resolver remembers: each can hold hundreds of calls."""
+
 
 class Folds(NamedTuple):
     """One fold for each topic between stages."""
@@ -42,8 +45,12 @@ class Bounds(NamedTuple):
 
 def bounds(settings: Settings) -> Bounds:
     """The folds' bounds."""
-    expiries = (settings.trace_expire_s, settings.session_expire_s, SERIES_EXPIRE_S)
-    return Bounds(*(Limits(max_keys=settings.max_keys, recheck_ns=_ns(expiry)) for expiry in expiries))
+    keys = settings.max_keys
+    return Bounds(
+        Limits(max_keys=min(keys, MAX_TRACES), recheck_ns=_ns(settings.trace_expire_s)),
+        Limits(max_keys=keys, recheck_ns=_ns(settings.session_expire_s)),
+        Limits(max_keys=keys, recheck_ns=_ns(SERIES_EXPIRE_S)),
+    )
 
 
 def _ns(seconds: float) -> int:

@@ -27,7 +27,9 @@ from schemas.rows import dead_letter_rows, marker_rows, model_call_rows, tool_ca
 from schemas.topics import CALLS, LINKS, SIGNALS, SLICES, Signal
 
 MAX_AHEAD_NS: Final = 300_000_000_000
-"""An event time further than this after the message's arrival does not move the watermark."""
+"""An event time further than this after the message's arrival does not move the watermark, and its minute is none
+of its series: after it all that really happens would be late."""
+SECOND_NS: Final = 1_000_000_000
 
 
 class _Found(NamedTuple):
@@ -81,12 +83,15 @@ class Normalizer:
         watermark = 0
         table = decoded.tables.get("otel_traces" if signal == "traces" else "otel_logs")
         if signal != "metrics" and table is not None:
-            watermark = _watermark(table, last.timestamp_unix_nano + MAX_AHEAD_NS)
+            latest = last.timestamp_unix_nano + MAX_AHEAD_NS
+            watermark = _watermark(table, latest)
             facts = self._model.facts(signal, table)
             offsets = table.column("SourceOffset").to_pylist()
             _tell_facts(facts, offsets, events)
             out.slices = self._slices(signal, table, facts)
-            events[SLICES.name] = [_slice_event(one, last.offset, watermark) for one in out.slices]
+            events[SLICES.name] = [
+                _slice_event(one, last.offset, watermark) for one in out.slices if one.minute_unix_s * SECOND_NS <= latest
+            ]
             if store:
                 out.tables |= _fact_rows(facts, offsets, last)
         if store:
@@ -117,7 +122,7 @@ def redacted(letter: DeadLetter, redactor: Redactor) -> DeadLetter:
 
 def _slice_event(one: Slice, offset: int, watermark: int) -> Event:
     """A minute is over at its end, or now where it still goes on."""
-    over = min((one.minute_unix_s + 60) * 1_000_000_000, watermark)
+    over = min((one.minute_unix_s + 60) * SECOND_NS, watermark)
     return Event(wire.series_key(one), offset, "slice", wire.to_fields(one), over)
 
 

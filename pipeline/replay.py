@@ -33,9 +33,9 @@ SIGNAL_TABLES: Final[tuple[tuple[Signal, str, str], ...]] = (
 BATCH_LINES: Final = 40
 BATCH_BYTES: Final = 8 * 1024 * 1024
 SPOOL_BYTES: Final = 32 * 1024 * 1024
-END_WAIT_NS: Final = 150_000_000_000
-"""After the last line time passes for so long: waits end and open minutes are judged, but silence is not (a
-recording that stops is not a session that went quiet)."""
+MINUTES_END_NS: Final = 150_000_000_000
+"""After the last line so much time passes for series: open minutes are judged. For calls that wait for their session
+the resolver's wait passes. For sessions none does: a recording that stops is not a session that went quiet."""
 
 OnBadLine = Callable[[int, str], None]
 """Told (number of the line over all input, from 0; reason)."""
@@ -96,6 +96,7 @@ class Replay:
         self._on_bad_line = on_bad_line
         self._on_finding = on_finding
         self._started = time.time_ns()
+        self._session_wait_ns = int(settings.resolver_wait_s * 1_000_000_000)
         made, within = folds(detectors, settings), bounds(settings)
         self._links = InlineStage(made.links, within.links, self._started)
         self._calls = InlineStage(made.calls, within.calls, self._started)
@@ -119,9 +120,8 @@ class Replay:
     def finish(self) -> None:
         """The input is over: judge everything that still waits."""
         self._read_waiting()
-        self._settle(self._links.finish(END_WAIT_NS), self._links.watermark_unix_nano)
-        self._found(self._calls.finish(END_WAIT_NS))
-        self._found(routing.judged(self._slices.finish(END_WAIT_NS)).findings)
+        self._settle(self._links.finish(self._session_wait_ns), self._links.watermark_unix_nano)
+        self._found(routing.judged(self._slices.finish(MINUTES_END_NS)).findings)
 
     def _read_waiting(self) -> None:
         if not self._waiting:

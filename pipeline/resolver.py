@@ -5,8 +5,8 @@ then it goes on under the trace id (`provisional`). A link that comes later stil
 detection, and in storage (`Mend`). The order of preference: nearest ancestor, a sibling under the same parent, the
 only session of the trace.
 
-Bounds of a trace's state: `MAX_SPANS` spans, `MAX_CALLS` calls (older ones keep the session they have in detection;
-storage is mended by trace and span, so the spans' bound holds there).
+Bounds of a trace's state: `MAX_SPANS` spans, `MAX_CALLS` calls. Calls older than those keep the session they have in
+detection; in storage they are still mended, as far as `MAX_SPANS` of their ids are remembered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from schemas.facts import Link, Marker, SessionFact, ToolCall
 from sinks.contract import Mend
 
 MAX_SPANS: Final = 2_000
-MAX_CALLS: Final = 128
+MAX_CALLS: Final = 1_024
 MAX_DEPTH: Final = 64
 PREVIEW: Final = 300
 
@@ -61,7 +61,7 @@ class Call:
 class Trace:
     """What is known of one trace."""
 
-    __slots__ = ("calls", "fell_back", "last_seen", "sessions", "siblings", "spans")
+    __slots__ = ("calls", "evicted", "fell_back", "last_seen", "sessions", "siblings", "spans")
 
     def __init__(self) -> None:
         self.spans: dict[str, tuple[str, str, str, str]] = {}
@@ -70,6 +70,8 @@ class Trace:
         """parent span id -> session of a child of it"""
         self.sessions: dict[str, None] = {}
         self.calls: list[Call] = []
+        self.evicted: dict[str, str] = {}
+        """span id -> parent span id of calls that are no longer in `calls` and have no session yet"""
         self.fell_back = False
         self.last_seen = 0
 
@@ -118,7 +120,7 @@ class Resolver:
             state.sessions[link.session_id] = None
             if link.parent_span_id:
                 state.siblings.setdefault(link.parent_span_id, link.session_id)
-        return self._settle(state)
+        return self._settle(state, link.trace_id)
 
     def _apply_call(self, state: Trace, fact: SessionFact) -> list[Output]:
         end = fact.start_time_unix_nano + (0 if isinstance(fact, Marker) else max(0, fact.duration_ns))
@@ -127,21 +129,24 @@ class Resolver:
         state.calls.append(call)
         if len(state.calls) > MAX_CALLS:
             first = state.calls.pop(0)
+            if not first.session_id and len(state.evicted) < MAX_SPANS:
+                state.evicted[first.fact.span_id] = first.fact.parent_span_id
             if not first.told:
-                return [*_tell(first, first.fact.trace_id), *self._settle(state)]
-        out = self._settle(state)
+                return [*_tell(first, first.fact.trace_id), *self._settle(state, fact.trace_id)]
+        out = self._settle(state, fact.trace_id)
         if not call.told and state.fell_back and not state.sessions:
             out += _tell(call, fact.trace_id)  # the trace has waited once already: no call of it waits again
         return out
 
-    def _settle(self, state: Trace) -> list[Output]:
+    def _settle(self, state: Trace, trace_id: str) -> list[Output]:
         """Give every call the best session known now; tell what changed, in the calls' order."""
         if not state.sessions:
             return []
+        out: list[Output] = _mend_evicted(state, trace_id)
         changed = [call for call in state.calls if call.basis != ANCESTOR and self._improve(state, call)]
         if not changed:
-            return []
-        out: list[Output] = [Mend(c.fact.trace_id, c.fact.span_id, c.session_id) for c in changed if c.fact.span_id]
+            return out
+        out += [Mend(c.fact.trace_id, c.fact.span_id, c.session_id) for c in changed if c.fact.span_id]
         moved = {c.fact.service_name: c.fact.trace_id for c in changed if c.told and c.told == c.fact.trace_id}
         out += [Moved(service, trace_id) for service, trace_id in moved.items()]
         for call in changed:
@@ -150,7 +155,7 @@ class Resolver:
 
     @staticmethod
     def _improve(state: Trace, call: Call) -> bool:
-        session_id, agent, turn, basis = _owner(state, call.fact)
+        session_id, agent, turn, basis = _owner(state, call.fact.parent_span_id)
         if not session_id:
             return False
         call.basis = basis
@@ -168,13 +173,13 @@ class Resolver:
             for c in state.calls
         ]
         return orjson.dumps(
-            [state.spans, state.siblings, list(state.sessions), calls, state.fell_back, state.last_seen]
+            [state.spans, state.siblings, list(state.sessions), calls, state.evicted, state.fell_back, state.last_seen]
         )
 
     def decode(self, data: bytes) -> Trace:
         """The inverse of `encode`."""
         state = Trace()
-        spans, state.siblings, sessions, calls, state.fell_back, state.last_seen = orjson.loads(data)
+        spans, state.siblings, sessions, calls, state.evicted, state.fell_back, state.last_seen = orjson.loads(data)
         state.spans = {span_id: (span[0], span[1], span[2], span[3]) for span_id, span in spans.items()}
         state.sessions = dict.fromkeys(sessions)
         for kind, fields, deadline, session_id, basis, told in calls:
@@ -196,9 +201,18 @@ def _tell(call: Call, session_id: str) -> Sequence[Output]:
     return [Resolved(call.fact._replace(session_id=session_id))]
 
 
-def _owner(state: Trace, fact: SessionFact) -> tuple[str, str, str, str]:
-    """(session id, agent name, turn id, basis) of the best owner known; ("", "", "", "none") if there is none."""
-    span_id, agent, turn = fact.parent_span_id, "", ""
+def _mend_evicted(state: Trace, trace_id: str) -> list[Output]:
+    """Storage shows calls that are no longer held under the session that is now known for them."""
+    found = {span_id: _owner(state, parent)[0] for span_id, parent in state.evicted.items()}
+    for span_id, session_id in found.items():
+        if session_id:
+            del state.evicted[span_id]
+    return [Mend(trace_id, span_id, session_id) for span_id, session_id in found.items() if session_id]
+
+
+def _owner(state: Trace, parent_span_id: str) -> tuple[str, str, str, str]:
+    """(session id, agent name, turn id, basis) of a span's best owner known; ("", "", "", "none") if there is none."""
+    span_id, agent, turn = parent_span_id, "", ""
     for _ in range(MAX_DEPTH):
         span = state.spans.get(span_id)
         if span is None:
@@ -207,7 +221,7 @@ def _owner(state: Trace, fact: SessionFact) -> tuple[str, str, str, str]:
         if span[1]:
             return span[1], agent, turn, ANCESTOR
         span_id = span[0]
-    sibling = state.siblings.get(fact.parent_span_id) if fact.parent_span_id else None
+    sibling = state.siblings.get(parent_span_id) if parent_span_id else None
     if sibling:
         return sibling, agent, turn, SIBLING
     if len(state.sessions) == 1:

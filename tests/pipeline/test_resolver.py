@@ -93,13 +93,21 @@ def test_a_cycle_of_parents_ends() -> None:
     assert story.told() == [("call", "t1")]
 
 
-@pytest.mark.parametrize("count", [127, 400])
+@pytest.mark.parametrize("count", [127, 1_500])
 def test_state_is_bounded_and_every_call_is_told_once(count: int) -> None:
     story = Story()
     story.feed(*(orphan(f"c{i}", "root", i / 100) for i in range(count)))
-    assert len(story.state.calls) <= 128
+    assert len(story.state.calls) <= 1_024
     story.wait(60)
     assert [span for span, _ in story.told()] == [f"c{i}" for i in range(count)]
+
+
+def test_calls_beyond_the_bound_are_still_mended_in_storage() -> None:
+    story = Story()
+    for i in range(1_100):
+        story.fold.apply(story.state, "tool", wire.to_fields(orphan(f"c{i}", "root", i / 100)))
+    story.feed(link("root", session="S"))
+    assert {mend.span_id for mend in story.mends()} == {f"c{i}" for i in range(1_100)}
 
 
 def test_due_names_the_first_deadline() -> None:
