@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs lock bench clean
+.PHONY: help setup setup-fuzz demo test lint format docs lock bench fuzz clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,13 +46,20 @@ format: $(STAMP)  ## Rewrite the code in the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(STAMP)  ## Write docs/reference from the declarations in the code
+docs: $(STAMP)  ## Write docs/reference, tables and captures from the declarations in the code
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.captures
 
 lock: $(STAMP)  ## Resolve the newest allowed packages into requirements.lock
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --upgrade --custom-compile-command "make lock" --output-file requirements.lock
+
+setup-fuzz: $(STAMP)  ## Install the fuzzer too
+	$(PIP) install --quiet "atheris>=3"
+
+fuzz: setup-fuzz  ## Fuzz the decoders, the dialects and the whole pipe (ARGS="dialects --seconds 300")
+	$(BIN)/python -m fuzz.run $(ARGS)
 
 bench: $(STAMP)  ## Run every benchmark and print its table (about 25 minutes; ARGS=--short: 4)
 	$(BIN)/python -m benchmarks.run $(ARGS)

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks import ledger, live, pipe, replay
+from benchmarks import ledger, live, pipe, replay, stream
 
-MAINS: Final[tuple[Callable[[list[str]], int], ...]] = (pipe.main, replay.main, live.main, ledger.main)
+MAINS: Final[tuple[Callable[[list[str]], int], ...]] = (pipe.main, stream.main, replay.main, live.main, ledger.main)
 
 
 def main(argv: list[str]) -> int:

@@ -1,7 +1,7 @@
 """Fuzz each target for some time: `python -m fuzz.run --seconds 30`; exit 1 when an input broke a law.
 
 Inputs that led anywhere new are kept under `build/fuzz/TARGET` and are where the next run begins. Needs atheris
-(CPython 3.11 to 3.13 on Linux or macOS), which is in the dependency group `fuzz` and which nothing else needs.
+(CPython 3.11 to 3.14 on Linux or macOS), which is in the dependency group `fuzz` and which nothing else needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / "build" / "fuzz"
 NAMES: Final = ("protobuf", "json", "dialects", "pipeline")
 MISSING: Final = (
-    "fuzzing needs atheris, which has packages for CPython 3.11 to 3.13 on Linux and macOS. "
+    "fuzzing needs atheris, which has packages for CPython 3.11 to 3.14 on Linux and macOS. "
     "Repair: .venv/bin/python -m pip install --group fuzz"
 )
 SLOWEST_S: Final = 20
@@ -69,7 +69,8 @@ def main() -> int:
     if importlib.util.find_spec("atheris") is None:
         print(MISSING, file=sys.stderr)
         return 2
-    return 0 if all([fuzz(name, asked.seconds) for name in asked.targets or NAMES]) else 1
+    sound = [fuzz(name, asked.seconds) for name in asked.targets or NAMES]
+    return 0 if all(sound) else 1
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import orjson
 
 from detectors.contract import Detector
 from pipeline import wire
-from schemas.facts import Slice
+from schemas.facts import SessionFact, Slice
 from schemas.finding import Finding
 
 MOVED: Final = "moved"
@@ -34,6 +34,8 @@ class DetectorFold:
 
     def __init__(self, detectors: Sequence[Detector[Any, Any]], expire_ns: int) -> None:
         self._detectors = tuple(detectors)
+        self._observers = tuple((at, detector.observe) for at, detector in enumerate(detectors))
+        self._dues = tuple((at, detector.due) for at, detector in enumerate(detectors))
         self._expire_ns = expire_ns
 
     def initial(self, key: str) -> Sides:
@@ -46,13 +48,21 @@ class DetectorFold:
         if kind == MOVED:
             state.states = [d.initial() for d in self._detectors]
             return []
-        fact = wire.slice_of(fields) if kind == "slice" else wire.session_fact(kind, fields)
-        at = fact.minute_unix_s * 1_000_000_000 if isinstance(fact, Slice) else fact.start_time_unix_nano
-        state.last_seen = max(state.last_seen, at)
+        fact: SessionFact | Slice
+        if kind == "slice":
+            fact = wire.slice_of(fields)
+            at = fact.minute_unix_s * 1_000_000_000
+        else:
+            fact = wire.session_fact(kind, fields)
+            at = fact.start_time_unix_nano
+        if at > state.last_seen:
+            state.last_seen = at
+        states = state.states
         found: list[Finding] = []
-        for index, detector in enumerate(self._detectors):
-            state.states[index], findings = detector.observe(state.states[index], fact)
-            found += findings
+        for index, observe in self._observers:
+            states[index], findings = observe(states[index], fact)
+            if findings:
+                found += findings
         return found
 
     def advance(self, state: Sides, watermark_unix_nano: int) -> list[Finding]:
@@ -66,8 +76,8 @@ class DetectorFold:
     def due(self, state: Sides) -> int | None:
         """The earliest moment at which a detector wants to be asked."""
         first: int | None = None
-        for detector, own in zip(self._detectors, state.states, strict=True):
-            at = detector.due(own)
+        for index, due in self._dues:
+            at = due(state.states[index])
             if at is not None and (first is None or at < first):
                 first = at
         return first

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -36,6 +38,7 @@ class _Found(NamedTuple):
     """The facts of one kind: their table, the builder of its rows, the rows they came from."""
 
     table: str
+    kind: wire.FactKind
     rows_of: Callable[..., pa.Table]
     at: list[int]
     facts: Sequence[SessionFact]
@@ -43,9 +46,9 @@ class _Found(NamedTuple):
 
 def _by_kind(facts: Facts) -> tuple[_Found, ...]:
     return (
-        _Found("markers", marker_rows, facts.marker_rows, facts.markers),
-        _Found("model_calls", model_call_rows, facts.model_call_rows, facts.model_calls),
-        _Found("tool_calls", tool_call_rows, facts.tool_call_rows, facts.tool_calls),
+        _Found("markers", "marker", marker_rows, facts.marker_rows, facts.markers),
+        _Found("model_calls", "model", model_call_rows, facts.model_call_rows, facts.model_calls),
+        _Found("tool_calls", "tool", tool_call_rows, facts.tool_call_rows, facts.tool_calls),
     )
 
 
@@ -90,7 +93,9 @@ class Normalizer:
             _tell_facts(facts, offsets, events)
             out.slices = self._slices(signal, table, facts)
             events[SLICES.name] = [
-                _slice_event(one, last.offset, watermark) for one in out.slices if one.minute_unix_s * SECOND_NS <= latest
+                _slice_event(one, last.offset, watermark)
+                for one in out.slices
+                if one.minute_unix_s * SECOND_NS <= latest
             ]
             if store:
                 out.tables |= _fact_rows(facts, offsets, last)
@@ -108,9 +113,9 @@ class Normalizer:
         return out
 
     def _slices(self, signal: Signal, table: pa.Table, facts: Facts) -> list[Slice]:
-        observations = [*series.of_tool_calls(facts.tool_calls), *series.of_model_calls(facts.model_calls)]
+        observations = chain(series.of_tool_calls(facts.tool_calls), series.of_model_calls(facts.model_calls))
         if signal == "traces" and not facts.claimed.all():
-            observations += series.of_spans(table.filter(pa.array(~facts.claimed)))
+            observations = chain(observations, series.of_spans(table.filter(pa.array(~facts.claimed))))
         return series.slices(observations, self._names)
 
 
@@ -131,20 +136,21 @@ def _tell_facts(facts: Facts, offsets: list[int], events: dict[str, list[Event]]
 
     A fact with neither session nor trace cannot be anybody's: it is stored and not judged.
     """
-    rows: list[tuple[int, str, Event]] = [
-        (row, LINKS.name, Event(one.trace_id, offsets[row], "link", wire.to_fields(one), one.start_time_unix_nano))
+    rows: list[tuple[int, bool, Event]] = [
+        (row, False, Event(one.trace_id, offsets[row], "link", list(one), one.start_time_unix_nano))
         for row, one in zip(facts.link_rows, facts.links, strict=True)
     ]
     for found in _by_kind(facts):
         for row, fact in zip(found.at, found.facts, strict=True):
-            topic = CALLS.name if fact.session_id else LINKS.name
-            key = wire.session_key(fact) if fact.session_id else fact.trace_id
+            known = fact.session_id != ""
+            key = wire.session_key(fact) if known else fact.trace_id
             if key:
-                event = Event(key, offsets[row], wire.KINDS[type(fact)], wire.to_fields(fact), wire.end_of(fact))
-                rows.append((row, topic, event))
-    rows.sort(key=lambda one: one[0])
-    for _, topic, event in rows:
-        events[topic].append(event)
+                told = (key, offsets[row], found.kind, list(fact), wire.end_of(fact))
+                rows.append((row, known, tuple.__new__(Event, told)))
+    rows.sort(key=itemgetter(0))
+    calls, links = events[CALLS.name], events[LINKS.name]
+    for _, known, event in rows:
+        (calls if known else links).append(event)
 
 
 def _fact_rows(facts: Facts, offsets: list[int], last: Message) -> dict[str, pa.Table]:

@@ -58,20 +58,22 @@ class _Open:
         self.slowest: list[Exemplar] = []
 
     def add(self, seen: Observation) -> None:
+        _, _, _, _, _, duration_ns, error_type, group, _, _, tokens, cost_usd = seen
         self.count += 1
-        self.groups.add(seen.group)
-        self.tokens += seen.tokens
-        self.cost += seen.cost_usd
-        if seen.error_type:
+        self.groups.add(group)
+        self.tokens += tokens
+        self.cost += cost_usd
+        if error_type:
             self._add_error(seen)
-        elif seen.duration_ns >= 0:
-            self.sum_ns += seen.duration_ns
-            index = bucket(seen.duration_ns)
+        elif duration_ns >= 0:
+            self.sum_ns += duration_ns
+            index = bucket(duration_ns)
             self.histogram[index] = self.histogram.get(index, 0) + 1
-            if len(self.slowest) < MAX_EXEMPLARS or seen.duration_ns > self.slowest[-1].duration_ns:
-                self.slowest.append(_exemplar(seen, "ok"))
-                self.slowest.sort(key=lambda e: -e.duration_ns)
-                del self.slowest[MAX_EXEMPLARS:]
+            slowest = self.slowest
+            if len(slowest) < MAX_EXEMPLARS or duration_ns > slowest[-1].duration_ns:
+                slowest.append(_exemplar(seen, "ok"))
+                slowest.sort(key=lambda e: -e.duration_ns)
+                del slowest[MAX_EXEMPLARS:]
 
     def _add_error(self, seen: Observation) -> None:
         self.errors += 1
@@ -113,16 +115,15 @@ def smallest_hashes(hashes: Iterable[int]) -> tuple[int, ...]:
 def slices(observations: Iterable[Observation], names: SeriesNames) -> list[Slice]:
     """One slice for each series, version and minute seen, in a fixed order."""
     found: dict[tuple[tuple[str, str, str], str, int], _Open] = {}
+    told: dict[tuple[str, str, str, str, int], _Open] = {}
+    """The same by names as they were told, so that most observations need no more than one look-up."""
     for seen in observations:
-        end = seen.start_time_unix_nano + max(0, seen.duration_ns)
-        key = (
-            names.admit(seen.service_name, seen.operation, seen.name),
-            seen.service_version[:MAX_NAME],
-            end // MINUTE_NS,
-        )
-        one = found.get(key)
+        service, operation, name, version, start, duration_ns, *_ = seen
+        minute = (start + duration_ns if duration_ns > 0 else start) // MINUTE_NS
+        one = told.get((service, operation, name, version, minute))
         if one is None:
-            one = found[key] = _Open()
+            key = (names.admit(service, operation, name), version[:MAX_NAME], minute)
+            one = told[service, operation, name, version, minute] = found.setdefault(key, _Open())
         one.add(seen)
     return [
         Slice(
@@ -138,24 +139,24 @@ def of_tool_calls(calls: Iterable[ToolCall]) -> Iterable[Observation]:
     """Tool calls as observations; calls that were denied never ran and are left out."""
     for call in calls:
         if call.outcome != "denied":
-            yield Observation(
+            yield tuple.__new__(Observation, (
                 call.service_name, "execute_tool", call.tool_name, call.service_version, call.start_time_unix_nano,
                 call.duration_ns, _error_type(call.outcome, call.error_type), call.session_id or call.trace_id,
-                call.trace_id, call.span_id,
-            )  # fmt: skip
+                call.trace_id, call.span_id, 0, 0.0,
+            ))  # fmt: skip
 
 
 def of_model_calls(calls: Iterable[ModelCall]) -> Iterable[Observation]:
     """Model calls as observations; a refusal of the provider (`denied`) is no error of the service."""
     for call in calls:
         if call.outcome != "denied":
-            yield Observation(
+            cost_usd = call.cost_usd
+            yield tuple.__new__(Observation, (
                 call.service_name, "chat", call.request_model or call.response_model, call.service_version,
                 call.start_time_unix_nano, call.duration_ns, _error_type(call.outcome, call.error_type),
                 call.session_id or call.trace_id, call.trace_id, call.span_id,
-                max(0, call.input_tokens) + max(0, call.output_tokens),
-                call.cost_usd if call.cost_usd == call.cost_usd else 0.0,
-            )  # fmt: skip
+                max(0, call.input_tokens) + max(0, call.output_tokens), cost_usd if cost_usd == cost_usd else 0.0,
+            ))  # fmt: skip
 
 
 def _error_type(outcome: str, error_type: str) -> str:

@@ -63,8 +63,8 @@ class Settings:
     """Seconds of event time that a call without a session waits for an ancestor with one."""
     trace_expire_s: float = 1_800.0
     """Seconds of event time after which a silent trace's links are forgotten: later ones join nothing."""
-    session_expire_s: float = 21_600.0
-    """Seconds of event time after which a silent session is over and forgotten. Default 6 hours."""
+    session_expire_s: float = 3_600.0
+    """Seconds of event time after which a silent session is over and forgotten. Default 1 hour."""
     watchdog_s: float = 30.0
     """Seconds without progress, while messages wait, after which the process ends itself; 0: never."""
     redaction: Redaction = "secrets"

@@ -34,6 +34,8 @@ MAX_TEXT: Final = 160
 MAX_ID: Final = 64
 MAX_TIME_NS: Final = 2**62
 MAX_WAITING_TEXT: Final = 400
+_MAX_TOKENS: Final = 2**50
+_MAX_COST_USD: Final = 1e9
 MAX_COMMAND: Final = 1024
 MAX_RESULT_TEXT: Final = 4096
 _CUT_LENGTHS: Final = frozenset({300, 4096})
@@ -118,13 +120,25 @@ def whole(value: Any, default: int = -1) -> int:
     return max(-MAX_TIME_NS, min(value, MAX_TIME_NS))
 
 
+def _numbers(start: Any, duration: Any, sequence: Any) -> tuple[int, int, int]:
+    """Start, duration (0 = not known) and sequence of a fact, as whole numbers within the bounds of JSON."""
+    if (
+        type(start) is type(duration) is type(sequence) is int
+        and 0 <= start <= MAX_TIME_NS
+        and 0 <= duration <= MAX_TIME_NS
+        and -1 <= sequence <= MAX_TIME_NS
+    ):
+        return start, duration, sequence  # nearly always
+    return whole(start, 0), max(0, whole(duration)), whole(sequence)
+
+
 def identity(fact: SessionFact) -> str:
     """What a fact is told apart by: its call id, else its span, else all that stands in it; at most 100 characters."""
     call_id = "" if isinstance(fact, Marker) else fact.call_id
     if call_id:
-        return f"c:{call_id[:MAX_ID]}"
+        return "c:" + call_id[:MAX_ID]
     if fact.signal == "span" and fact.span_id:
-        return f"s:{fact.span_id[:MAX_ID]}"
+        return "s:" + fact.span_id[:MAX_ID]
     if isinstance(fact, ToolCall):
         what = f"{fact.tool_name}\x00{fact.arguments_signature}\x00{fact.result_signature}"
     elif isinstance(fact, ModelCall):
@@ -139,14 +153,15 @@ def identity(fact: SessionFact) -> str:
 
 def from_model(fact: ModelCall, ident: str) -> Call:
     """A model call as an entry."""
-    start, duration = whole(fact.start_time_unix_nano, 0), max(0, whole(fact.duration_ns))
-    known = [min(max(0, n), 2**50) for n in (whole(fact.input_tokens), whole(fact.output_tokens)) if n >= 0]
+    start, duration, sequence = _numbers(fact.start_time_unix_nano, fact.duration_ns, fact.event_sequence)
+    sent, received = whole(fact.input_tokens), whole(fact.output_tokens)
+    tokens = min(max(0, sent), _MAX_TOKENS) + min(max(0, received), _MAX_TOKENS) if sent >= 0 or received >= 0 else -1
     cost = float(fact.cost_usd) if isinstance(fact.cost_usd, int | float) else math.nan
-    return Call(
-        start, whole(fact.event_sequence), ident, "model", fact.agent_name[:MAX_ID], start + duration, "", "", "", "",
-        NAME, 3, 0, "", "", "", "", "", "", sum(known) if known else -1,
-        cost if math.isfinite(cost) and abs(cost) < 1e9 else math.nan, duration / 1e9,
-    )  # fmt: skip
+    return tuple.__new__(Call, (
+        start, sequence, ident, "model", fact.agent_name[:MAX_ID], start + duration, "", "", "", "",
+        NAME, 3, 0, "", "", "", "", "", "", tokens,
+        cost if -_MAX_COST_USD < cost < _MAX_COST_USD else math.nan, duration / 1e9,
+    ))  # fmt: skip
 
 
 def from_marker(fact: Marker, ident: str) -> Call:
@@ -161,31 +176,33 @@ def from_marker(fact: Marker, ident: str) -> Call:
 
 def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, min_result_characters: int) -> Call:
     """A tool call as an entry."""
-    start, duration = whole(fact.start_time_unix_nano, 0), max(0, whole(fact.duration_ns))
-    policy = policies.of(fact.tool_name)
-    failed = fact.outcome in {"error", "denied"}
-    arguments_rank = _RANKS.get(fact.arguments_strength, 3) if fact.arguments_signature else 3
-    result_rank = _RANKS.get(fact.result_strength, 3) if fact.result_signature else 3
-    enveloped = result_rank == FULL and "saved to" in fact.result and policies.says("envelopes", fact.result.lower())
-    if enveloped:  # the harness kept the output elsewhere and sends how it begins
-        result_rank = TRUNCATED
+    (
+        _, _, agent, round_id, call_id, tool, signature, strength, result_signature, result_strength, arguments, result,
+        outcome, _, start, duration, _, _, _, version, trace_id, span_id, _, _, _, sequence,
+    ) = fact  # fmt: skip
+    start, duration, sequence = _numbers(start, duration, sequence)
+    policy = policies.of(tool)
+    failed = outcome in {"error", "denied"}
+    arguments_rank = _RANKS.get(strength, 3) if signature else 3
+    result_rank = _RANKS.get(result_strength, 3) if result_signature else 3
+    if result_rank == FULL and "saved to" in result and policies.says("envelopes", result.lower()):
+        result_rank = TRUNCATED  # the harness kept the output elsewhere and sends how it begins
     level = _LEVEL[arguments_rank][result_rank]
     flags = _flags(fact, policy, policies, failed, min_result_characters)
     if flags & (MUTATING | ACKNOWLEDGED) and level >= SIZE:
         flags |= NO_EVIDENCE
-    tool = fact.tool_name[:MAX_ID]
-    arguments_key = f"{tool}\x00{arguments_rank}{fact.arguments_signature[:MAX_ID] if arguments_rank < 3 else ''}"
+    tool = tool[:MAX_ID]
+    arguments_key = f"{tool}\x00{arguments_rank}{signature[:MAX_ID] if arguments_rank < 3 else ''}"
     result_key = _result_key(fact, policy, policies, failed, result_rank)
-    return Call(
-        start, whole(fact.event_sequence), ident, "tool", fact.agent_name[:MAX_ID], start + duration,
-        fact.round_id[:MAX_ID], tool, arguments_key, result_key, level, max(arguments_rank, result_rank), flags,
-        quoted(fact.arguments), quoted(fact.result), fact.trace_id[:MAX_ID], fact.span_id[:MAX_ID],
-        fact.call_id[:MAX_ID], fact.service_version[:MAX_ID], -1, math.nan, duration / 1e9,
-    )  # fmt: skip
+    return tuple.__new__(Call, (
+        start, sequence, ident, "tool", agent[:MAX_ID], start + duration, round_id[:MAX_ID], tool, arguments_key,
+        result_key, level, max(arguments_rank, result_rank), flags, quoted(arguments), quoted(result),
+        trace_id[:MAX_ID], span_id[:MAX_ID], call_id[:MAX_ID], version[:MAX_ID], -1, math.nan, duration / 1e9,
+    ))  # fmt: skip
 
 
 def _result_key(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, rank: int) -> str:
-    kind = f"{'!' if failed else ''}{fact.error_type[:MAX_ID] if failed else ''}"
+    kind = f"!{fact.error_type[:MAX_ID]}" if failed else ""
     if policy.sends and not failed:
         return f"{kind}sent"
     if rank == TRUNCATED and policies.says("envelopes", fact.result.lower()):
@@ -217,7 +234,7 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
         short = ""
     if short and policies.says("absent", short):
         flags |= ABSENT
-    if result and len(_EXIT.sub("", result.strip()).strip()) < min_characters:
+    if result and _says_less_than(min_characters, result):
         flags |= ACKNOWLEDGED
     if failed:
         return flags
@@ -230,8 +247,17 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
     return flags
 
 
+def _says_less_than(characters: int, result: str) -> bool:
+    """Whether a result holds fewer characters beside the words by which shells tell that a command failed."""
+    said = result.strip()
+    told = _EXIT.match(said)
+    return (len(said[told.end() :].strip()) if told else len(said)) < characters
+
+
 def quoted(text: str) -> str:
     """Text of telemetry, fit to stand in backquotes: one line, no backquote, at most 160 characters."""
+    if not text:
+        return ""
     clean = text[: MAX_TEXT + 1]
     if "`" in clean or not clean.isprintable():
         clean = " ".join(clean.translate(_CLEAN).split())

@@ -18,10 +18,12 @@ KEPT: Final = 5
 class Checkpoints:
     """The fold of the first n calls of the window, for a few n."""
 
-    __slots__ = ("_copies", "_since")
+    __slots__ = ("_copies", "_dropped", "_since")
 
     def __init__(self) -> None:
         self._copies: list[tuple[int, Session]] = []
+        """How many calls were folded, those counted that have left the window since; and the fold of them."""
+        self._dropped = 0
         self._since = 0
 
     def note(self, folded: int, session: Session) -> None:
@@ -29,23 +31,24 @@ class Checkpoints:
         self._since += 1
         if self._since >= SPACING and not session.loops:
             self._since = 0
-            self._copies.append((folded, session.copy()))
+            self._copies.append((self._dropped + folded, session.copy()))
             del self._copies[:-KEPT]
 
     def dropped_first(self) -> None:
         """The first call of the window has gone into what comes before it."""
-        if self._copies:
-            self._copies = [(folded - 1, session) for folded, session in self._copies if folded > 1]
+        self._dropped += 1
+        if self._copies and self._copies[0][0] <= self._dropped:
+            del self._copies[0]
 
     def latest_before(self, index: int) -> tuple[int, Session] | None:
         """The longest fold that ends before the call at `index`, yours to go on with; later ones are forgotten."""
-        while self._copies and self._copies[-1][0] > index:
+        while self._copies and self._copies[-1][0] > self._dropped + index:
             self._copies.pop()
         self._since = 0
         if not self._copies:
             return None
         folded, session = self._copies[-1]
-        return folded, session.copy()
+        return folded - self._dropped, session.copy()
 
     def clear(self) -> None:
         """The window has changed in more than one place."""

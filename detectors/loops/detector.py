@@ -97,17 +97,18 @@ class ToolCallLoop:
         if known is not None and not self._differs(known, ident, event):
             return Step(state)
         call = self._entry(event, ident)
-        if state.floor is not None and call[:3] < state.floor:
+        order = call[:3]
+        if state.floor is not None and order < state.floor:
             return Step(state)
         if isinstance(event, ToolCall) and not self._counts(state, event):
             return Step(state)
         if known is not None and _same(known, event) and not _take_out(state, ident):
             return Step(state)
-        self._remember(state, ident, event, _strength(call))
+        self._remember(state, ident, event, call)
         if event.session_id:
             state.session_id = event.session_id
         state.service_name = state.service_name or event.service_name
-        gone = self._place(state, call)
+        gone = self._place(state, call, order)
         if not state.now.loops and not gone:
             return Step(state)
         return Step(state, self._publish(state, gone))
@@ -119,6 +120,8 @@ class ToolCallLoop:
 
     def due(self, state: LoopState) -> int | None:
         """When the first open loop would be over by silence."""
+        if not state.now.loops:
+            return None
         times = [
             loop.last_call.end + self._quiet_ns + 1
             for loop in state.now.loops
@@ -149,18 +152,19 @@ class ToolCallLoop:
             state.checkpoints.clear()
         return True
 
-    def _remember(self, state: LoopState, ident: str, event: SessionFact, level: int) -> None:
+    def _remember(self, state: LoopState, ident: str, event: SessionFact, call: Call) -> None:
         known = state.remembered
         if len(known) >= MAX_REMEMBERED + MAX_WINDOW:
             del known[next(iter(known))]
-        row = [event.signal[:8], event.span_id[:MAX_ID], whole(event.start_time_unix_nano, 0), level]
+        signal, span_id = event.signal[:8], event.span_id[:MAX_ID]
+        row = [signal, span_id, call.start, _strength(call)]
         known[ident] = row
-        if ident[0] == "c" and event.signal == "span" and event.span_id:
-            known[f"s:{event.span_id[:MAX_ID]}"] = row
+        if ident[0] == "c" and span_id and signal == "span":
+            known[f"s:{span_id}"] = row
 
-    def _place(self, state: LoopState, call: Call) -> list[Loop]:
+    def _place(self, state: LoopState, call: Call, order: tuple[int, int, str]) -> list[Loop]:
         """Put a call in its place; returns loops that were told and that the new order knows no more."""
-        window, order = state.window, call[:3]
+        window = state.window
         gone: list[Loop] = []
         if len(window) == state.folded and (not window or order >= window[-1][:3]):
             window.append(call)

@@ -60,11 +60,18 @@ def texts(documents: Sequence[Document], key: str) -> list[str]:
 def ids(field: str, documents: Sequence[Document], key: str) -> list[bytes]:
     """A hex id of each object, empty where it is left out."""
     texts = [document.get(key, "") for document in documents]
+    if not any(texts):
+        return _no_ids(texts)
     found = [bytes.fromhex(text) for text in texts]
     check_ids(field, found)
     if sum(map(len, found)) * 2 != sum(map(len, texts)):
         raise Unusual  # fromhex reads over white space
     return found
+
+
+def _no_ids(texts: list[Any]) -> list[bytes]:
+    """As many empty ids; what is empty and no text is unusual."""
+    return [b""] * len(strings(texts))
 
 
 def times(documents: Sequence[Document], key: str, most: int = MAX_UINT64) -> list[int]:
@@ -116,14 +123,23 @@ def attributes(column: AttributeColumn, documents: Sequence[Document]) -> None:
     column.counts += map(len, rows)
     attributes = flat(rows)
     column.keys += strings([attribute["key"] for attribute in attributes])
-    column.values += strings([value_text(attribute["value"]) for attribute in attributes])
+    values = [attribute["value"] for attribute in attributes]
+    column.values += strings(
+        [
+            value["stringValue"] if "stringValue" in value and len(value) == 1 else value_text(value)
+            for value in values
+        ]
+    )
 
 
 def value_text(value: Document) -> str:
     """Text of an AnyValue; what is no text where text should be is found by the caller."""
-    if len(value) == 1 and "stringValue" in value:
-        text: str = value["stringValue"]
-        return text
+    if len(value) == 1:
+        if "stringValue" in value:
+            text: str = value["stringValue"]
+            return text
+        if "intValue" in value:
+            return str(_signed(value["intValue"], 0))
     return raw_text(_raw(value, 0))
 
 
@@ -178,8 +194,7 @@ def _values(held: Document) -> list[Any]:
 def _signed(held: Any, depth: int) -> int:
     del depth
     if type(held) is str:
-        digits = held.removeprefix("-")
-        number = -_digits(digits) if digits != held else _digits(held)
+        number = -_digits(held[1:]) if held[:1] == "-" else _digits(held)
     elif type(held) is int:
         number = held
     else:

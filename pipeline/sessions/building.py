@@ -83,6 +83,8 @@ def iso_unix_nano(text: str) -> int:
 def times(rule: Rule, values: list[Any], rows: Rows, row: int) -> tuple[int, int]:
     """(start in nanoseconds since 1970, duration in nanoseconds or -1)."""
     at = rows.time[row]
+    if rows.signal == "traces" and not values[TIME]:
+        return at, min(rows.duration[row], MAX_INT)
     if values[TIME]:
         stated = iso_unix_nano(values[TIME])
         at = stated if stated > 0 else at
@@ -95,8 +97,11 @@ def times(rule: Rule, values: list[Any], rows: Rows, row: int) -> tuple[int, int
 
 def outcome(rule: Rule, values: list[Any], status: str, exit_code: str) -> tuple[str, str]:
     """(outcome, error type) of a call; the order of the signs is the order of the lines."""
-    error_type = values[ERROR_TYPE]
-    success = values[SUCCESS].lower()
+    error_type, success = values[ERROR_TYPE], values[SUCCESS]
+    if success:
+        success = success.lower()
+    elif not (values[DENIED] or error_type or exit_code) and status == "Unset":
+        return rule.unset, ""  # nothing is said
     if values[DENIED] and success not in _SUCCEEDED:
         return "denied", error_type
     if success in _FAILED or status == "Error" or (error_type and success not in _SUCCEEDED):
@@ -118,8 +123,9 @@ def tool_call(plan: Plan, values: list[Any], rows: Rows, row: int, status: str |
     rule, name = plan.rule, values[TOOL]
     text = values[RESULT]
     ended, error_type = outcome(rule, values, rows.status[row] if status is None else status, values[EXIT_CODE])
-    arguments = signatures.of_content(values[ARGUMENTS], integer(values[ARGUMENTS_SIZE]), name)
-    size = integer(values[RESULT_SIZE])
+    arguments_size, size, sequence = values[ARGUMENTS_SIZE], values[RESULT_SIZE], values[SEQUENCE]
+    arguments = signatures.of_content(values[ARGUMENTS], integer(arguments_size) if arguments_size else -1, name)
+    size = integer(size) if size else -1
     if ended in ("error", "denied"):
         text = (read(plan.late, rows, row) if status is None else None) or text
         result = signatures.of_error(text, size, name, error_type)
@@ -132,7 +138,7 @@ def tool_call(plan: Plan, values: list[Any], rows: Rows, row: int, status: str |
         (values[ARGUMENTS] or "")[:UNREDACTED_CHARS], (text or "")[:UNREDACTED_CHARS],
         ended, error_type, start, duration, rule.dialect, SIGNALS[rows.signal],
         rows.service[row], values[VERSION], rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
-        values[PROMPT], values[PROMPT_VERSION], integer(values[SEQUENCE]),
+        values[PROMPT], values[PROMPT_VERSION], integer(sequence) if sequence else -1,
     ))  # fmt: skip
 
 
@@ -141,14 +147,18 @@ def model_call(plan: Plan, values: list[Any], rows: Rows, row: int) -> ModelCall
     rule = plan.rule
     ended, error_type = outcome(rule, values, rows.status[row], "")
     start, duration = times(rule, values, rows, row)
+    cache_read, cache_creation, sequence = values[CACHE_READ], values[CACHE_CREATION], values[SEQUENCE]
+    cost, temperature, finish = values[COST], values[TEMPERATURE], values[FINISH]
     return tuple.__new__(ModelCall, (
         values[SESSION], values[TURN], values[AGENT], values[ROUND], values[CALL],
         values[PROVIDER], values[REQUEST_MODEL], values[RESPONSE_MODEL],
-        integer(values[INPUT]), integer(values[OUTPUT]), integer(values[CACHE_READ]), integer(values[CACHE_CREATION]),
-        number(values[COST]), number(values[TEMPERATURE]), reasons(values[FINISH]),
+        integer(values[INPUT]), integer(values[OUTPUT]),
+        integer(cache_read) if cache_read else -1, integer(cache_creation) if cache_creation else -1,
+        number(cost) if cost else math.nan, number(temperature) if temperature else math.nan,
+        reasons(finish) if finish else (),
         ended, error_type, start, duration, rule.dialect, SIGNALS[rows.signal],
         rows.service[row], values[VERSION], rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
-        values[PROMPT], values[PROMPT_VERSION], integer(values[SEQUENCE]),
+        values[PROMPT], values[PROMPT_VERSION], integer(sequence) if sequence else -1,
     ))  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class Maps:
 class Resources:
     """The resource of each row; the many rows of one export share a dict."""
 
-    __slots__ = ("_cache", "_keys", "_names", "_offsets", "_texts", "_values")
+    __slots__ = ("_cache", "_keys", "_last", "_names", "_offsets", "_texts", "_values")
 
     def __init__(self, column: Any) -> None:
         array = _one_chunk(column)
@@ -85,11 +85,21 @@ class Resources:
         self._names, self._texts = texts(keys.dictionary), texts(values.dictionary)
         self._offsets: list[int] = (4 * np.asarray(array.offsets, dtype=np.int64)).tolist()
         self._cache: dict[tuple[bytes, bytes], dict[str, str]] = {}
+        self._last: tuple[bytes, bytes, dict[str, str]] = (b"", b"", {})
+        """The latest answer: rows of one export stand side by side."""
 
     def row(self, row: int) -> dict[str, str]:
         """The resource attributes of a row. Do not change them."""
         first, last = self._offsets[row], self._offsets[row + 1]
         identity = (self._keys[first:last], self._values[first:last])
+        known_keys, known_values, found = self._last
+        if identity[0] == known_keys and identity[1] == known_values:
+            return found
+        found = self._look_up(identity)
+        self._last = (*identity, found)
+        return found
+
+    def _look_up(self, identity: tuple[bytes, bytes]) -> dict[str, str]:
         found = self._cache.get(identity)
         if found is None:
             keys, values = (np.frombuffer(one, dtype=np.int32).tolist() for one in identity)

@@ -91,11 +91,10 @@ class Plan:
     def values(self, rows: Rows, row: int) -> list[Any]:
         """The row's fields as texts, by slot; a missing name is "", missing content None."""
         found = self._defaults.copy()
-        first = rows.attributes.offsets[row]
-        values = rows.attributes.values
+        attributes = rows.attributes
+        first, values = attributes.offsets[row], attributes.values
         for slot, at in self._names:
-            value = values[first + at]
-            found[slot] = value if len(value) <= MAX_NAME_CHARS else value[:MAX_NAME_CHARS]
+            found[slot] = values[first + at][:MAX_NAME_CHARS]  # the same object where it is no longer
         for slot, at in self._contents:
             value = values[first + at]
             if value and value not in PLACEHOLDERS:
@@ -104,9 +103,10 @@ class Plan:
             resource = rows.resources.row(row)
             for slot, key in self._resources:
                 found[slot] = resource.get(key, "")[:MAX_NAME_CHARS]
+        text: str | None
         for slot, steps, most in self._steps:
             kind, at, _, _, transforms = steps[0]
-            text: str | None = values[first + at] if kind == "attribute" and not transforms else None
+            text = values[first + at] if kind == "attribute" and not transforms else None
             if not text or text in PLACEHOLDERS:
                 text = read(steps, rows, row)
             if text:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -62,6 +62,9 @@ def partition_of(key: str, partitions: int) -> int:
     return xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass")) % partitions
 
 
+_time: Final = itemgetter(Event._fields.index("time_unix_nano"))
+
+
 def encode(message: Derived) -> bytes:
     """The message as JSON."""
     return orjson.dumps(
@@ -71,7 +74,7 @@ def encode(message: Derived) -> bytes:
             "first": message.first,
             "last": message.last,
             "watermark": message.watermark_unix_nano,
-            "events": [list(event) for event in message.events],
+            "events": list(map(list, message.events)),
         }
     )
 
@@ -86,7 +89,7 @@ def decode(value: bytes) -> Derived:
         body = orjson.loads(value)
         return Derived(
             str(body["source"]), int(body["partition"]), int(body["first"]), int(body["last"]),
-            int(body["watermark"]), [Event(*event) for event in body["events"]],
+            int(body["watermark"]), list(map(Event._make, body["events"])),
         )  # fmt: skip
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as exc:
         raise DecodeError(f"no message between stages: {exc}") from exc
@@ -132,12 +135,15 @@ def _source_offset(event: Event) -> int:
 
 def _in_time(events: list[Event]) -> list[Event]:
     """In order of time. An event without a time keeps its place: it may undo what stands before it."""
+    times = list(map(_time, events))
+    if 0 not in times:
+        return events if times == sorted(times) else sorted(events, key=_time)
     ordered: list[Event] = []
     run: list[Event] = []
     for event in events:
         if event.time_unix_nano:
             run.append(event)
         else:
-            ordered += [*sorted(run, key=attrgetter("time_unix_nano")), event]
+            ordered += [*sorted(run, key=_time), event]
             run = []
-    return ordered + sorted(run, key=attrgetter("time_unix_nano"))
+    return ordered + sorted(run, key=_time)

@@ -181,6 +181,7 @@ class KeyedStage(Generic[S, O]):
     async def _carry_out(self, keyed: _Keyed[S, O]) -> None:
         # all of this before the first await: the agent goes on folding meanwhile
         outputs, changes = keyed.states.take_outputs(), keyed.states.take_changes()
+        packed = keyed.states.take_packed()
         first, end, keyed.folded = keyed.done, keyed.next, 0
         watermark = keyed.states.watermark
         if outputs:
@@ -188,6 +189,7 @@ class KeyedStage(Generic[S, O]):
             if not await self._send_on(keyed, outputs, origin):
                 return
         await self._store(keyed.tp.partition, changes)
+        self._hold_packed(packed)
         if await self.places.commit(keyed, end, orjson.dumps({"watermark": watermark}).decode()):
             keyed.done = end
 
@@ -207,6 +209,14 @@ class KeyedStage(Generic[S, O]):
             else:
                 return True
         return False
+
+    def _hold_packed(self, packed: Sequence[tuple[str, bytes]]) -> None:
+        """The table holds the same bytes as the states: one copy of each, and that one small."""
+        table = self._table.data
+        for key, value in packed:
+            encoded = key.encode("utf-8", "surrogatepass")
+            if encoded in table:
+                table[encoded] = value
 
     async def _store(self, partition: int, changes: Sequence[tuple[str, bytes | None]]) -> None:
         topic = self._table.changelog_topic_name

@@ -174,7 +174,12 @@ def running(folder: Path, *arguments: str) -> Iterator[Up]:
 def telltale(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The installed command."""
     return subprocess.run(
-        [str(PROGRAM), *arguments], capture_output=True, text=True, timeout=PATIENCE_S, env=CLEAN_ENVIRONMENT, check=False
+        [str(PROGRAM), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env=CLEAN_ENVIRONMENT,
+        check=False,
     )
 
 
@@ -210,7 +215,9 @@ def attributes(values: dict[str, str]) -> list[dict[str, Any]]:
 
 def sentinel_span(name: str) -> bytes:
     """A span of 1970: it moves no watermark."""
-    return spans({"traceId": "f" * 32, "spanId": "f" * 16, "name": name, "startTimeUnixNano": "1", "endTimeUnixNano": "2"})
+    return spans(
+        {"traceId": "f" * 32, "spanId": "f" * 16, "name": name, "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    )
 
 
 def sentinel_log(name: str) -> bytes:

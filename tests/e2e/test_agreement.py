@@ -36,7 +36,7 @@ END_NS = 1_767_225_600_000_000_000
 YEAR_NS = 31_557_600_000_000_000
 MOST_LATE_S = 15.0
 """A minute of a series is judged 20 s after its end; what comes later than that may count or not."""
-OF_TIMING = {"status": "open", "revision": 0, "reason": "", "wasted_tokens": 0, "wasted_cost_usd": 0.0,
+OF_TIMING: dict[str, Any] = {"status": "open", "revision": 0, "reason": "", "wasted_tokens": 0, "wasted_cost_usd": 0.0,
              "wasted_duration_s": 0.0}  # fmt: skip
 
 SCRIPTED = [name for name in capture_names() if name.endswith(("-A", "-B", "-M"))]
@@ -71,7 +71,9 @@ def service(seed: int, spans_a_request: int) -> list[bytes]:
 
 def moment(unix_nano: int, name: str = "clock") -> bytes:
     """A span of another service, which tells how late it is."""
-    return spans({"name": name, "startTimeUnixNano": str(unix_nano), "endTimeUnixNano": str(unix_nano)}, service="clock")
+    return spans(
+        {"name": name, "startTimeUnixNano": str(unix_nano), "endTimeUnixNano": str(unix_nano)}, service="clock"
+    )
 
 
 def replayed(lines: Sequence[bytes], batch_lines: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Finding]:
@@ -134,9 +136,7 @@ def test_sessions_are_judged_alike_however_their_requests_are_batched(
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_series_are_judged_alike_however_their_requests_are_batched(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_series_are_judged_alike_however_their_requests_are_batched(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = service(seed, spans_a_request=15)
     wanted = replayed(lines, 40, monkeypatch)
     assert {finding.kind for finding in wanted.values()} == {"latency_regression", "error_spike"}

@@ -47,8 +47,7 @@ EXCEPTIONS: dict[str, tuple[Expected, str]] = {
     "gemini-traces-http-B": (GUARDED, "its own guard ends it after four"),
     "gemini-default-grpc-M": (GUARDED, "polling, but its own guard took it for a loop and ended it"),
     "crewai-openinference-B": (Expected(("warning", "critical"), 5), "CrewAI ends it after five"),
-    "crewai-openllmetry-full-B": (Expected(("warning", "critical"), 4), "CrewAI ends it after five; the last result"
-                                  " is in no later message"),
+    "crewai-openllmetry-full-B": (Expected(("warning", "critical"), 4), "as above; the last result is in no message"),
     "crewai-openllmetry-B": (NOTHING, "nothing in it says anything of a tool"),
     "openai-official-B": (NOTHING, "nothing in it says anything of a tool"),
     "openai-stream-official-B": (NOTHING, "nothing in it says anything of a tool"),
@@ -71,7 +70,7 @@ Told = tuple[str, str, str, str, int, str]
 
 def told(finding: dict[str, Any]) -> Told:
     """What has to be the same whichever way a finding came about."""
-    return tuple(finding[name] for name in ("id", "rule", "session_id", "severity", "count", "confidence"))  # type: ignore[return-value]  # of six
+    return tuple(finding[name] for name in ("id", "rule", "session_id", "severity", "count", "confidence"))
 
 
 @cache
@@ -84,7 +83,9 @@ def replayed(*names: str) -> frozenset[Told]:
 def findings(name: str) -> tuple[dict[str, Any], ...]:
     settings = Settings()
     bad: list[str] = []
-    replay = Replay(normalizer(settings), detectors(), settings, lambda number, reason: bad.append(f"{number}: {reason}"))
+    replay = Replay(
+        normalizer(settings), detectors(), settings, lambda number, reason: bad.append(f"{number}: {reason}")
+    )
     for line in capture_lines(name):
         replay.feed(line)
     replay.finish()
@@ -156,7 +157,10 @@ def test_a_running_process_finds_what_replay_finds(up: Up) -> None:
 def test_its_tool_calls_are_those_of_the_session_model(up: Up) -> None:
     model = SessionModel(load_all())
     wanted = sorted(
-        [session, call.tool_name, call.outcome] for name in LIVE for call, session in sessions_of(read(name, model)) if isinstance(call, ToolCall)
+        [session, call.tool_name, call.outcome]
+        for name in LIVE
+        for call, session in sessions_of(read(name, model))
+        if isinstance(call, ToolCall)
     )
 
     def stored() -> list[list[Any]]:

@@ -6,7 +6,6 @@ are compared as the numbers they are, maps in any order of keys.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -66,8 +65,8 @@ def wait_until_stored(up: Up, times: int) -> None:
     wanted = {table: times * len(golden.rows(table)) for table in TABLES}
 
     def counts() -> dict[str, int]:
-        sums = ", ".join(f"(SELECT count() FROM {table})" for table in wanted)
-        return dict(zip(wanted, up.rows(f"SELECT {sums}")[0], strict=True))  # noqa: S608 - names of our tables
+        sums = ", ".join(f"(SELECT count() FROM {table})" for table in wanted)  # noqa: S608 - names of our tables
+        return dict(zip(wanted, up.rows(f"SELECT {sums}")[0], strict=True))
 
     wait_until(lambda: counts() == wanted, lambda: f"{counts()} rows, not {wanted}")
 
@@ -149,13 +148,16 @@ SECRET = "ghp_" + "a1B2" * 9
 def test_redaction_as_it_is_by_default_changes_secrets_and_nothing_else(
     up: Up, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    record = {"timeUnixNano": "1795357942444000000", "attributes": attributes({"command": f"curl -H {SECRET}", "n": "1"})}
+    record = {
+        "timeUnixNano": "1795357942444000000",
+        "attributes": attributes({"command": f"curl -H {SECRET}", "n": "1"}),
+    }
     with running(tmp_path_factory.mktemp("redacted")) as redacting:
         over_http_as_protobuf(redacting)
         redacting.store("logs", logs(record, service="secrets"))
-        assert wait_until(lambda: redacting.rows("SELECT LogAttributes FROM otel_logs WHERE ServiceName = 'secrets'")) == [
-            [{"command": "curl -H [REDACTED:github_token]", "n": "1"}]
-        ]
+        assert wait_until(
+            lambda: redacting.rows("SELECT LogAttributes FROM otel_logs WHERE ServiceName = 'secrets'")
+        ) == [[{"command": "curl -H [REDACTED:github_token]", "n": "1"}]]
         wait_until(lambda: len(found(redacting, VIEW)) == len(golden.rows(VIEW)))
         wait_until(lambda: len(found(redacting, "otel_metrics_summary")) == len(golden.rows("otel_metrics_summary")))
         for table in TABLES:

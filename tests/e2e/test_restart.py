@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,8 @@ def test_what_was_accepted_is_judged_before_it_stops_and_it_goes_on_where_it_was
         assert (after["id"], after["severity"]) == (before["id"], "critical")
         assert after["revision"] > before["revision"]
         assert up.rows("SELECT count(), uniqExact(CallId) FROM tool_calls") == [[8, 8]]
-        [[stored, distinct]] = up.rows(
-            "SELECT count(), uniqExact(LogAttributes['event.sequence']) FROM otel_logs WHERE ServiceName = 'claude-code'"
-        )
+        sequences = "count(), uniqExact(LogAttributes['event.sequence'])"
+        [[stored, distinct]] = up.rows(f"SELECT {sequences} FROM otel_logs WHERE ServiceName = 'claude-code'")  # noqa: S608
         assert stored == distinct > 8
         status, out = up.interrupt(signal.SIGTERM)
     assert status == 0, out
@@ -84,7 +84,9 @@ def large(number: int) -> bytes:
     request = ExportLogsServiceRequest()
     records = request.resource_logs.add().scope_logs.add().log_records
     for at in range(6):
-        records.add(time_unix_nano=1_795_600_000_000_000_000 + at, event_name=f"large {number}").body.string_value = "x" * MB
+        records.add(time_unix_nano=1_795_600_000_000_000_000 + at, event_name=f"large {number}").body.string_value = (
+            "x" * MB
+        )
     body: bytes = request.SerializeToString()
     return body
 
@@ -102,14 +104,18 @@ def test_a_full_log_asks_to_wait_and_takes_the_same_requests_afterwards(tmp_path
             assert retry_delay_s(answer.content) > 0
         with up.channel() as channel, pytest.raises(grpc.RpcError) as error:
             channel.unary_unary(METHODS["logs"])(bodies[refused[0]], timeout=30)
-        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # type: ignore[attr-defined]  # a call, too
-        [details] = [value for key, value in error.value.trailing_metadata() if key == "grpc-status-details-bin"]  # type: ignore[attr-defined]
+        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        [details] = [value for key, value in error.value.trailing_metadata() if key == "grpc-status-details-bin"]
         assert retry_delay_s(details) > 0
         assert up.metric("telltale_receiver_requests_total", outcome="log_full") == len(refused) + 1
         for number in refused:
-            wait_until(lambda body=bodies[number]: up.post("logs", body, PROTOBUF).status_code == 200)
+            wait_until(partial(is_taken, up, bodies[number]))
         sql = "SELECT EventName, count() FROM otel_logs GROUP BY EventName ORDER BY EventName"
         wait_until(lambda: up.rows(sql) == [[f"large {number}", 6] for number in bodies], lambda: up.rows(sql))
+
+
+def is_taken(up: Up, body: bytes) -> bool:
+    return up.post("logs", body, PROTOBUF).status_code == 200
 
 
 def retry_delay_s(details: bytes) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.stages.derived import Derived, Event
 from pipeline.stages.inline import NO_CEILING, InlineStage
-from pipeline.stages.states import KeyedStates, Limits
+from pipeline.stages.states import PACKED, KeyedStates, Limits
 from tests.stages.folds import Sums, Told
 
 SECOND = 1_000_000_000
@@ -328,3 +328,23 @@ def test_in_memory_a_wrong_clock_is_bounded_by_the_ceiling() -> None:
     inline = InlineStage(Sums(), ceiling_unix_nano=T0)
     inline.feed(message(add("a", 1, T0 + 10**18)))
     assert inline.watermark_unix_nano == T0
+
+
+def test_states_not_used_lately_are_packed_and_go_on_where_they_were() -> None:
+    few, many = states(max_decoded=2), states(max_decoded=1_000)
+    stored: dict[str, bytes] = {}
+    for number in range(80):
+        told = message(add(f"k{number % 20}", number, T0 + number, number), first=number, last=number)
+        few.feed(told, NO_CEILING)
+        many.feed(told, NO_CEILING)
+        stored |= {key: data for key, data in few.take_changes() if data is not None}
+        stored |= dict(few.take_packed())
+        many.take_changes()
+    assert few.take_outputs() == many.take_outputs()
+    assert sum(data.startswith(PACKED) for data in stored.values()) == 18
+    again = states(max_decoded=2)
+    again.load(stored.items())
+    last = message(add("k3", 1_000, T0 + 100, 100), first=100, last=100)
+    again.feed(last, NO_CEILING)
+    many.feed(last, NO_CEILING)
+    assert sums(again.take_outputs()) == sums(many.take_outputs()) == [("k3", 3 + 23 + 43 + 63 + 1_000)]
