@@ -1,4 +1,4 @@
-"""CPU time per span of the real stream: SQLite log, Faust, every stage, chDB, changelogs; only receiver and API missing.
+"""CPU time per span of the real stream: log, Faust, every stage, chDB, changelogs; only receiver and API are missing.
 
 `benchmarks.pipe` tells where the time of the stages goes; this is the sum with everything around them.
 """

@@ -55,8 +55,7 @@ class DetectorFold:
         else:
             fact = wire.session_fact(kind, fields)
             at = fact.start_time_unix_nano
-        if at > state.last_seen:
-            state.last_seen = at
+        state.last_seen = max(state.last_seen, at)
         states = state.states
         found: list[Finding] = []
         for index, observe in self._observers:

@@ -6,6 +6,7 @@ agent's (span name). An observation belongs to the minute in which it ended, bec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from heapq import nsmallest
 from typing import Final, NamedTuple
@@ -155,7 +156,7 @@ def of_model_calls(calls: Iterable[ModelCall]) -> Iterable[Observation]:
                 call.service_name, "chat", call.request_model or call.response_model, call.service_version,
                 call.start_time_unix_nano, call.duration_ns, _error_type(call.outcome, call.error_type),
                 call.session_id or call.trace_id, call.trace_id, call.span_id,
-                max(0, call.input_tokens) + max(0, call.output_tokens), cost_usd if cost_usd == cost_usd else 0.0,
+                max(0, call.input_tokens) + max(0, call.output_tokens), 0.0 if math.isnan(cost_usd) else cost_usd,
             ))  # fmt: skip
 
 

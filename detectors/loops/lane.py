@@ -96,9 +96,7 @@ class Lane:
         self.same_error = self.same_result = self.failing = 0
 
     def is_new_edit(self, call: Call) -> bool:
-        """Whether a call changed the world in a way not done lately; remembers it."""
-        if not call.flags & MUTATING:
-            return False
+        """Whether a call that changes the world does so in a way not done lately; remembers it."""
         key = call.arguments_key
         if key in self.edits and not call.flags & NO_EVIDENCE:
             return False
@@ -109,8 +107,9 @@ class Lane:
 
     def append(self, call: Call) -> Step | None:
         """Take one call in; None when it only repeats a call of its own round."""
+        key = call.arguments_key
         joins = self._joins(call)
-        if joins and call.arguments_key in self.round_keys:
+        if joins and key in self.round_keys:
             return None
         step = Step(call, self.ordinal, self.unit if joins else self.unit + 1, self.spent)
         self.ordinal += 1
@@ -119,7 +118,6 @@ class Lane:
         self._rounds(call, joins)
         self.unit = step.unit
         self.steps.append(step)
-        key = call.arguments_key
         self.seen[key] = self.seen.get(key, 0) + 1
         if len(self.steps) > MAX_STEPS:
             oldest = self.steps.pop(0).call.arguments_key
@@ -135,10 +133,14 @@ class Lane:
         if not self.steps or not self.rounds:
             return False
         last = self.steps[-1].call
-        if call.round_id or last.round_id:
-            return call.round_id == last.round_id
-        shorter = min(call.end - call.start, last.end - last.start)
-        return shorter > 0 and last.end - call.start >= shorter * _OVERLAP
+        round_id = call.round_id
+        if round_id or last.round_id:
+            return round_id == last.round_id
+        start, ended = call.start, last.end
+        if ended <= start:
+            return False
+        shorter = min(call.end - start, ended - last.start)
+        return shorter > 0 and ended - start >= shorter * _OVERLAP
 
     def _streaks(self, call: Call) -> None:
         last = self.steps[-1].call if self.steps and self.rounds else None
@@ -162,7 +164,9 @@ class Lane:
             if len(self.rounds) > MAX_PERIOD + 1:
                 del self.rounds[0]
         # A call that may have changed what nobody saw equals nothing, not even itself.
-        key = f"{call.key}\x02{self.ordinal}" if call.flags & NO_EVIDENCE else call.key
+        key = call.key
+        if call.flags & NO_EVIDENCE:
+            key = f"{key}\x02{self.ordinal}"
         self.round_keys.append(call.arguments_key)
         if joins:
             parts = [*self.rounds[-1].split("\x03"), key]
@@ -278,7 +282,7 @@ class Lane:
 
     def copy(self) -> Lane:
         """A lane to be folded on by itself; steps, `runs` and `before` are never changed in place."""
-        twin = Lane()
+        twin = Lane.__new__(Lane)
         twin.steps, twin.seen = self.steps.copy(), self.seen.copy()
         twin.rounds, twin.round_keys, twin.edits = self.rounds.copy(), self.round_keys.copy(), self.edits.copy()
         twin.before, twin.runs, twin.spent = self.before, self.runs, self.spent

@@ -31,6 +31,8 @@ class Cost(NamedTuple):
 
     def plus(self, tokens: int, cost_usd: float, seconds: float) -> Cost:
         """Add up what is known."""
+        if self is NOTHING_SPENT:
+            return Cost(tokens, cost_usd, seconds)
         if tokens < 0:
             tokens = self.tokens
         elif self.tokens >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from detectors.loops.calls import ABSENT, IGNORED, TRUNCATED, WRAPPER, Call
+from detectors.loops.calls import ABSENT, IGNORED, MUTATING, TRUNCATED, WRAPPER, Call
 from detectors.loops.lane import CHANGED, Candidate, Lane, row_of, severity
 from detectors.loops.loop import AGENT, CYCLE, ERROR, FAILING, RESULT, Loop, Step
 from detectors.loops.parameters import LoopParameters, Row
@@ -31,16 +31,17 @@ class Session:
 
     def step(self, call: Call) -> None:
         """Fold the next call or marker in order of time."""
-        if call.kind == "tool":
+        kind = call.kind
+        if kind == "tool":
             if not call.flags & (IGNORED | WRAPPER):
                 self._tool(call)
-        elif call.kind == "model":
+        elif kind == "model":
             self._lane(call.agent).pay(call)
-        elif call.kind == "verdict":
+        elif kind == "verdict":
             self._verdict(call)
-        elif call.kind == "prompt":
+        elif kind == "prompt":
             self._over(PROMPT, "")
-        elif call.kind == "end":
+        elif kind == "end":
             self._over(ENDED, call.agent)
 
     def _lane(self, agent: str) -> Lane:
@@ -61,7 +62,7 @@ class Session:
 
     def _tool(self, call: Call) -> None:
         lane = self._lane(call.agent)
-        new_edit = lane.is_new_edit(call)
+        new_edit = call.flags & MUTATING and lane.is_new_edit(call)
         step = lane.append(call)
         if step is None:
             return

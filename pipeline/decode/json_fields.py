@@ -125,10 +125,7 @@ def attributes(column: AttributeColumn, documents: Sequence[Document]) -> None:
     column.keys += strings([attribute["key"] for attribute in attributes])
     values = [attribute["value"] for attribute in attributes]
     column.values += strings(
-        [
-            value["stringValue"] if "stringValue" in value and len(value) == 1 else value_text(value)
-            for value in values
-        ]
+        [value["stringValue"] if "stringValue" in value and len(value) == 1 else value_text(value) for value in values]
     )
 
 

@@ -110,9 +110,7 @@ def outcome(rule: Rule, values: list[Any], status: str, exit_code: str) -> tuple
         return "error", f"exit_code_{exit_code}" if len(exit_code) <= 4 else "exit_code"
     if exit_code or status == "Ok":
         return "ok", ""
-    if success in _SUCCEEDED:
-        return rule.success, ""
-    return rule.unset, ""
+    return (rule.success if success in _SUCCEEDED else rule.unset), ""
 
 
 def tool_call(plan: Plan, values: list[Any], rows: Rows, row: int, status: str | None = None) -> ToolCall:
