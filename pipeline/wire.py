@@ -60,10 +60,11 @@ def to_fields(fact: SessionFact | Link | Slice) -> list[Any]:
 
 
 def _model(fields: list[Any]) -> ModelCall:
-    fields = list(fields)
-    for at in (_COST, _TEMPERATURE):
-        if fields[at] is None:
-            fields[at] = math.nan
+    fields = fields.copy()
+    if fields[_COST] is None:
+        fields[_COST] = math.nan
+    if fields[_TEMPERATURE] is None:
+        fields[_TEMPERATURE] = math.nan
     fields[_FINISH] = tuple(fields[_FINISH])
     return ModelCall._make(fields)
 

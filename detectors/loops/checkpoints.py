@@ -10,8 +10,8 @@ from typing import Final
 
 from detectors.loops.session import Session
 
-SPACING: Final = 6
-"""Calls between two copies."""
+SPACING: Final = 12
+"""Calls between two copies: a copy costs as much as two calls."""
 KEPT: Final = 5
 
 

@@ -52,6 +52,8 @@ LOG_KEYS: Final = frozenset(
         "observedTimeUnixNano", "body", "attributes", "droppedAttributesCount",
     )
 )  # fmt: skip
+UNREAD: Final = frozenset(("flags", "droppedAttributesCount", "droppedEventsCount", "droppedLinksCount"))
+"""Numbers of a span that are checked and not stored."""
 STATUS_KEYS: Final = frozenset(("code", "message"))
 
 
@@ -98,9 +100,11 @@ def read_logs(columns: LogColumns, document: Document) -> int:
 
 def _spans(columns: SpanColumns, spans: Sequence[Document]) -> None:
     fields = columns.fields
+    told: set[str] = set().union(*spans)
+    """Fields that some of the spans have: what none of them has need not be looked for in each."""
     for name, key in (("trace_id", "traceId"), ("span_id", "spanId"), ("parent_span_id", "parentSpanId")):
-        fields[name] += ids(name, spans, key)
-    fields["trace_state"] += texts(spans, "traceState")
+        fields[name] += ids(name, spans, key) if key in told else [b""] * len(spans)
+    fields["trace_state"] += texts(spans, "traceState") if "traceState" in told else [""] * len(spans)
     fields["name"] += texts(spans, "name")
     fields["kind"] += enums(KINDS, spans, "kind")
     fields["start_time_unix_nano"] += times(spans, "startTimeUnixNano")
@@ -108,12 +112,16 @@ def _spans(columns: SpanColumns, spans: Sequence[Document]) -> None:
     statuses = known([span.get("status", EMPTY) for span in spans], STATUS_KEYS)
     columns.codes += enums(CODES, statuses, "code")
     columns.status_messages += texts(statuses, "message")
-    unread(spans, "flags", "droppedAttributesCount", "droppedEventsCount", "droppedLinksCount")
+    unread(spans, *told.intersection(UNREAD))
     attributes(columns.attributes, spans)
-    events = [array(span.get("events", NONE)) for span in spans]
+    _nested(columns, spans, told)
+
+
+def _nested(columns: SpanColumns, spans: Sequence[Document], told: set[str]) -> None:
+    events = [array(span.get("events", NONE)) for span in spans] if "events" in told else [NONE] * len(spans)
     columns.event_counts += map(len, events)
     _events(columns, known(flat(events), EVENT_KEYS))
-    links = [array(span.get("links", NONE)) for span in spans]
+    links = [array(span.get("links", NONE)) for span in spans] if "links" in told else [NONE] * len(spans)
     columns.link_counts += map(len, links)
     _links(columns, known(flat(links), LINK_KEYS))
 

@@ -25,11 +25,14 @@ class _NotJsonError(ValueError):
 
 def text(value: AnyValue) -> str:
     """The text of one AnyValue."""
+    number = value.int_value
+    if number:  # asking which kind a value is costs more than reading it, and most that are no text are numbers
+        return str(number)
     kind = value.WhichOneof("value")
     if kind == "string_value":
         return str(value.string_value)
     if kind == "int_value":
-        return str(value.int_value)
+        return "0"
     return raw_text(raw(value)) if kind else ""
 
 

@@ -244,13 +244,13 @@ class KeyedStates(Generic[S, O]):
                 one.data = _envelope(one, self._fold.encode(one.state), self._fold.due(one.state))
                 changes.append((key, one.data))
         self._dirty.clear()
-        self._shrink()
+        self._shrink(encoded=True)
         return changes
 
     def drop_changes(self) -> None:
         """Forget which keys changed: for a host that stores nothing."""
         self._dirty.clear()
-        self._shrink()
+        self._shrink(encoded=False)
         self._packed.clear()
 
     def take_packed(self) -> list[tuple[str, bytes]]:
@@ -263,15 +263,22 @@ class KeyedStates(Generic[S, O]):
         """Whether there are outputs or changes to take."""
         return bool(self._outputs or self._dirty)
 
-    def _shrink(self) -> None:
-        """Keep the states used last as objects; all others become packed bytes, a tenth of the size and less."""
+    def _shrink(self, *, encoded: bool) -> None:
+        """Keep the states used last as objects; all others become packed bytes, a tenth of the size and less.
+
+        `encoded`: what each key holds as bytes is its state as it is now.
+        """
         while len(self._decoded) > self._limits.max_decoded:
             key, _ = self._decoded.popitem(last=False)
             one = self._keys[key]
-            if one.state is not None:
+            if one.state is None:
+                continue
+            data = one.data if encoded else None
+            if data is None:
                 data = _envelope(one, self._fold.encode(one.state), self._fold.due(one.state))
-                one.data = self._packed[key] = PACKED + zlib.compress(data, 1)
-                one.state = None
+            if not data.startswith(PACKED):
+                data = self._packed[key] = PACKED + zlib.compress(data, 1)
+            one.data, one.state = data, None
 
     def load(self, stored: Iterable[tuple[str, bytes]]) -> None:
         """Take over what `take_changes` gave away before; nothing is decoded but when each key is due."""
