@@ -58,8 +58,6 @@ class Series:
         self._rng = np.random.default_rng(seed)
         self._session = 0
         self._left = 0
-        self._effect = 0.0
-        self._risk = 1.0
         self._open: list[tuple[int, float, float]] = []
 
     def slice(self, minute: int, slower: float = 1.0, error_share: float | None = None) -> Slice | None:

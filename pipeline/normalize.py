@@ -102,8 +102,7 @@ class Normalizer:
         if store:
             out.tables |= {name: self._redactor.table(rows) for name, rows in decoded.tables.items() if rows.num_rows}
             if decoded.dead_letters:
-                letters = [redacted(letter, self._redactor) for letter in decoded.dead_letters]
-                out.tables["dead_letters"] = dead_letter_rows(letters)
+                out.tables |= self.buried(decoded.dead_letters)
         out.derived = {
             topic.name: Derived(
                 last.topic, last.partition, first.offset, last.offset, watermark, events.get(topic.name, [])
@@ -112,17 +111,22 @@ class Normalizer:
         }
         return out
 
+    def buried(self, letters: Sequence[DeadLetter]) -> dict[str, pa.Table]:
+        """Dead letters as rows, redacted: bytes of no use can still hold secrets, and the reason can quote them."""
+        text = self._redactor.text
+        redacted = [
+            letter._replace(
+                value=text(letter.value.decode("latin-1")).encode("latin-1", "replace"), reason=text(letter.reason)
+            )
+            for letter in letters
+        ]
+        return {"dead_letters": dead_letter_rows(redacted)}
+
     def _slices(self, signal: Signal, table: pa.Table, facts: Facts) -> list[Slice]:
         observations = chain(series.of_tool_calls(facts.tool_calls), series.of_model_calls(facts.model_calls))
         if signal == "traces" and not facts.claimed.all():
             observations = chain(observations, series.of_spans(table.filter(pa.array(~facts.claimed))))
         return series.slices(observations, self._names)
-
-
-def redacted(letter: DeadLetter, redactor: Redactor) -> DeadLetter:
-    """Bytes that nobody could decode can still hold secrets, and the reason can quote them."""
-    value = redactor.text(letter.value.decode("latin-1")).encode("latin-1", "replace")
-    return letter._replace(value=value, reason=redactor.text(letter.reason))
 
 
 def _slice_event(one: Slice, offset: int, watermark: int) -> Event:

@@ -23,7 +23,7 @@ from pipeline.stages.keyed import Origin
 from pipeline.stages.planned import Outgoing
 from schemas.facts import Slice
 from schemas.finding import Finding
-from schemas.rows import dead_letter_rows, finding_rows, series_rows
+from schemas.rows import finding_rows, series_rows
 from schemas.topics import CALLS, FINDINGS
 from sinks.contract import Batch, Mend, Sink
 
@@ -98,7 +98,7 @@ class Normalize:
         letter = DeadLetter(
             message.topic, message.partition, message.offset, message.timestamp_unix_nano, reason, message.value
         )
-        rows = {"dead_letters": dead_letter_rows([letter])}
+        rows = self._normalizer.buried([letter])
         await self._store.write(
             Batch(message.topic, message.partition, message.offset, message.offset, rows, replay=True)
         )

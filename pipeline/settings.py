@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 import platformdirs
@@ -92,10 +92,6 @@ class Settings:
                 raise SettingsError(f"{name} = {value!r}: {repair}")
         if self.max_decompressed_bytes < self.max_request_bytes:
             raise SettingsError("max_decompressed_bytes is less than max_request_bytes: raise it, or lower the other")
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value, in order."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 BOUNDS: Final[dict[str, tuple[float, float]]] = {

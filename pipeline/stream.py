@@ -49,7 +49,6 @@ class Stream:
     """Everything from the log to the findings. `start` once, `stop` once."""
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
-        self._settings = settings
         self._store = store = parts.store
         self.app: Any = make_app(settings.broker_url, settings.data_dir, partitions=settings.partitions)
         self.log = _prepare_log(self.app, settings)

@@ -76,19 +76,16 @@ def _slice(fields: list[Any]) -> Slice:
     return Slice(*fields)
 
 
-_READERS: Final[dict[str, Callable[[list[Any]], Any]]] = {
+_READERS: Final[dict[str, Callable[[list[Any]], SessionFact]]] = {
     "tool": ToolCall._make,
     "model": _model,
     "marker": Marker._make,
-    "link": Link._make,
-    "slice": _slice,
 }
 
 
 def session_fact(kind: str, fields: list[Any]) -> SessionFact:
     """The tool call, model call or marker that `to_fields` took apart."""
-    fact: SessionFact = _READERS[kind](fields)
-    return fact
+    return _READERS[kind](fields)
 
 
 def link(fields: list[Any]) -> Link:

@@ -10,10 +10,8 @@ from typing import Any, Final, NamedTuple
 from detectors.loops.policies import ToolPolicies, ToolPolicy
 from schemas.facts import STRENGTHS, Marker, ModelCall, SessionFact, ToolCall
 
-LEVELS: Final = ("full", "truncated", "arguments", "size", "name")
-"""How much two calls' equality says, strongest first: see `LoopParameters`."""
-
 FULL, TRUNCATED, ARGUMENTS, SIZE, NAME = range(5)
+"""How much two calls' equality says, strongest first: see `LoopParameters`."""
 
 FAILED: Final = 1
 MUTATING: Final = 2
@@ -37,7 +35,6 @@ MAX_WAITING_TEXT: Final = 400
 _MAX_TOKENS: Final = 2**50
 _MAX_COST_USD: Final = 1e9
 MAX_COMMAND: Final = 1024
-MAX_RESULT_TEXT: Final = 4096
 _CUT_LENGTHS: Final = frozenset({300, 4096})
 """A result text as long as this may have been cut on its way here: the signature is the better witness then."""
 _SAVED_TO: Final = re.compile(r"saved to:?\s*[^\s\]]{1,400}", re.IGNORECASE)

@@ -23,8 +23,6 @@ class Export(NamedTuple):
     service: str
     request: type[Any]
     response: type[Any]
-    rejected_field: str
-    """Field of the partial success that counts what was rejected."""
     resources: str
     """The request's only field: what a request must hold to hold anything."""
     count: Callable[[Any], int]
@@ -55,7 +53,6 @@ EXPORTS: Final = (
         "opentelemetry.proto.collector.trace.v1.TraceService",
         trace_service_pb2.ExportTraceServiceRequest,
         trace_service_pb2.ExportTraceServiceResponse,
-        "rejected_spans",
         "resource_spans",
         _spans,
     ),
@@ -65,7 +62,6 @@ EXPORTS: Final = (
         "opentelemetry.proto.collector.logs.v1.LogsService",
         logs_service_pb2.ExportLogsServiceRequest,
         logs_service_pb2.ExportLogsServiceResponse,
-        "rejected_log_records",
         "resource_logs",
         _log_records,
     ),
@@ -75,7 +71,6 @@ EXPORTS: Final = (
         "opentelemetry.proto.collector.metrics.v1.MetricsService",
         metrics_service_pb2.ExportMetricsServiceRequest,
         metrics_service_pb2.ExportMetricsServiceResponse,
-        "rejected_data_points",
         "resource_metrics",
         _data_points,
     ),

@@ -17,7 +17,6 @@ from pipeline.sessions import literals
 Transform = Callable[[str], str | None]
 
 MAX_JSON_CHARS: Final = 4_000_000
-MAX_ID_CHARS: Final = 256
 
 _EXIT: Final = re.compile(r"(?:process )?exit(?:ed)?(?: with)?(?: code| status)?[: ]+(-?\d{1,10})(?!\S)", re.IGNORECASE)
 _VOLATILE_LINE: Final = re.compile(r"Chunk ID: |Wall time:? ")

@@ -12,6 +12,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from schemas.tables import FACTS
+from sinks.clickhouse.deduplication import deduplication
 from sinks.contract import Mend
 
 MAX_MENDS: Final = 5_000
@@ -42,4 +43,4 @@ def mend(client: Client, mends: Sequence[Mend]) -> None:
             "traces": sorted({traces[span] for span in chosen}),
         }
         for table in FACTS:
-            client.command(MEND, parameters={"table": table.name, **parameters}, settings={"insert_deduplicate": 0})
+            client.command(MEND, parameters={"table": table.name, **parameters}, settings=deduplication(client))

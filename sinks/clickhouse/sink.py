@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,7 @@ from schemas.columns import RetentionDays
 from schemas.errors import PermanentSinkError, RetryableSinkError, SettingsError
 from schemas.tables import BY_NAME
 from sinks.clickhouse.client import connect
+from sinks.clickhouse.deduplication import deduplication
 from sinks.clickhouse.errors import sink_error
 from sinks.clickhouse.mend import mend
 from sinks.clickhouse.migrations import migrate
@@ -39,9 +40,6 @@ ONE_BLOCK: Final = {"max_partitions_per_insert_block": 0, "max_insert_threads": 
 # A new part gets its skipping indexes when it is merged, which writes them anew in any case: writing them here as
 # well takes half of the time of an insert. Until then a search reads all of that part, and it is a small one.
 INDEX_LATER: Final = {"materialize_skip_indexes_on_insert": 0}
-
-DEDUPLICATE: Final = "deduplicate_insert"
-"""Later versions of ClickHouse have this setting beside `insert_deduplicate`, and it is the one that counts."""
 
 
 class ClickHouseSink:
@@ -117,15 +115,13 @@ class ClickHouseSink:
 
 
 def _store(batch: Batch, name: str, rows: pa.Table, client: Client) -> None:
-    settings: dict[str, Any] = {**ONE_BLOCK, **INDEX_LATER, "insert_deduplicate": 0}
+    token = ""
     if batch.replay and not batch.upsert:
         rows = _missing(client, batch, name, rows)
     elif not batch.upsert:
         token = f"{batch.topic}:{batch.partition}:{batch.first_offset}-{batch.last_offset}:{name}"
-        settings |= {"insert_deduplicate": 1, "insert_deduplication_token": token}
-    if DEDUPLICATE in client.server_settings:
-        settings[DEDUPLICATE] = "enable" if settings["insert_deduplicate"] else "disable"
     if rows.num_rows:
+        settings = ONE_BLOCK | INDEX_LATER | deduplication(client, token)
         client.insert_arrow(name, rows.combine_chunks(), settings=settings)
 
 
