@@ -13,13 +13,12 @@ R = TypeVar("R")
 
 
 class StageClock:
-    """Shares out CPU time (user and system, all threads of the process) among nested stages.
+    """Shares out CPU time (user and system, of this thread) among nested stages.
 
-    A stage's time excludes the stages inside it. Work that other threads do meanwhile, such as the database's
-    merges, counts for the stage that is running. For one thread only.
+    A stage's time excludes the stages inside it, and what other threads do meanwhile, such as the database's merges.
     """
 
-    def __init__(self, now_ns: Callable[[], int] = time.process_time_ns) -> None:
+    def __init__(self, now_ns: Callable[[], int] = time.thread_time_ns) -> None:
         self._now_ns = now_ns
         self._running: list[str] = []
         self._since_ns = 0

@@ -14,13 +14,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any, Final
+from threading import Event, Lock, Thread
+from typing import Any, Final, Protocol
 
 from benchmarks import report
 from benchmarks.loops import Sender, body_of, same_call
 from benchmarks.spans import PlainSpan, spans
 from demo.server import PAGE_ROWS, Server
+from schemas.finding import QUIET
 
 SPANS_PER_REQUEST: Final = 16
 LOOP_CALLS: Final = 6
@@ -34,8 +35,24 @@ STORED_SQL: Final = (
     "FROM otel_traces GROUP BY request ORDER BY request"
 )
 
+COUNT_SQL: Final = "SELECT uniqExact(SpanAttributes['ledger.request']) AS requests, count() AS spans FROM otel_traces"
+
 Stored = dict[int, tuple[int, int]]
 """Request number -> spans stored, distinct spans stored."""
+
+
+class Asked(Protocol):
+    """Whoever answers questions about what is stored."""
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a SELECT."""
+        ...
+
+    def findings(self) -> list[dict[str, Any]]:
+        """All findings in their present state."""
+        ...
+
+
 Conclusions = dict[str, tuple[str, ...]]
 """Finding id -> what was concluded."""
 
@@ -62,11 +79,13 @@ class Producer:
     """Sends numbered requests, each once, and keeps the numbers of those that were acknowledged."""
 
     start_unix_nano: int
+    request_ns: int = REQUEST_NS
     address: str = ""
     number: int = 0
     acknowledged: list[int] = field(default_factory=list)
     _may_send: Event = field(default_factory=Event)
     _stop: Event = field(default_factory=Event)
+    _lock: Lock = field(default_factory=Lock)
 
     def run(self) -> None:
         """Until `finish`; a request that fails is not sent again."""
@@ -74,16 +93,34 @@ class Producer:
         while not self._stop.is_set():
             if not self._may_send.wait(0.05):
                 continue
-            number, self.number = self.number, self.number + 1
-            body = body_of(*request_spans(number, self.start_unix_nano))
+            number = self.take()
             try:
+                body = self.body(number)
                 sender = sender or Sender.to(self.address, timeout_s=5)
                 sender.post(body)
             except OSError:
+                if sender is not None:
+                    sender.close()
                 sender = None
             else:
                 self.acknowledged.append(number)
-            time.sleep(PAUSE_S)
+            self.pace()
+        if sender is not None:
+            sender.close()
+
+    def take(self) -> int:
+        """The number of the next request."""
+        with self._lock:
+            number, self.number = self.number, self.number + 1
+        return number
+
+    def pace(self) -> None:
+        """Wait before the next request."""
+        time.sleep(PAUSE_S)
+
+    def body(self, number: int) -> bytes:
+        """Request `number`, always the same."""
+        return body_of(*request_spans(number, self.start_unix_nano, self.request_ns))
 
     def resume(self, address: str) -> None:
         """Send to HOST:PORT from now on."""
@@ -99,13 +136,13 @@ class Producer:
         self._stop.set()
 
 
-def request_spans(number: int, start_unix_nano: int) -> list[PlainSpan]:
+def request_spans(number: int, start_unix_nano: int, request_ns: int = REQUEST_NS) -> list[PlainSpan]:
     """The spans of request `number`, each naming it: healthy work, and one call of a session that loops."""
-    at = start_unix_nano + number * REQUEST_NS
+    at = start_unix_nano + number * request_ns
     chosen = list(spans(SPANS_PER_REQUEST - 1, seed=number, start_unix_nano=at))
     loop, step = divmod(number, LOOP_CALLS)
-    loop_start = start_unix_nano + loop * LOOP_CALLS * REQUEST_NS
-    chosen.append(same_call(f"1009{loop:08x}", step, loop_start, REQUEST_NS))
+    loop_start = start_unix_nano + loop * LOOP_CALLS * request_ns
+    chosen.append(same_call(f"1009{loop:08x}", step, loop_start, request_ns))
     for span in chosen:
         span.attributes["ledger.request"] = f"{number:08d}"
     return chosen
@@ -154,7 +191,7 @@ def calm_run(folder: Path, producer: Producer, found: Mapping[int, Any]) -> Conc
     try:
         sender = Sender.to(server.otlp_http)
         for number in sorted(found):
-            sender.post(body_of(*request_spans(number, producer.start_unix_nano)))
+            sender.post(producer.body(number))
         sender.close()
         settled(server, len(found))
         return steady(server)
@@ -162,7 +199,7 @@ def calm_run(folder: Path, producer: Producer, found: Mapping[int, Any]) -> Conc
         server.stop()
 
 
-def stored(server: Server) -> Stored:
+def stored(server: Asked) -> Stored:
     """What is stored of each request."""
     found: Stored = {}
     while True:
@@ -172,24 +209,34 @@ def stored(server: Server) -> Stored:
             return found
 
 
-def settled(server: Server, requests: int) -> Stored:
-    """What is stored once at least `requests` are and no more come, or when the wait is over."""
-    deadline = time.monotonic() + SETTLED_WITHIN_S
-    found, before = stored(server), -1
-    while (len(found) < requests or len(found) != before) and time.monotonic() < deadline:
-        before = len(found)
+def settled(server: Asked, requests: int) -> Stored:
+    """What is stored once at least `requests` are and no more come, or when none came for a while."""
+    before, since = server.rows(COUNT_SQL), time.monotonic()
+    while True:
         time.sleep(1.0)
-        found = stored(server)
-    return found
+        now = server.rows(COUNT_SQL)
+        if now != before:
+            before, since = now, time.monotonic()
+        elif int(now[0]["requests"]) >= requests or time.monotonic() - since > SETTLED_WITHIN_S:
+            return stored(server)
 
 
-def conclusions(server: Server) -> Conclusions:
-    """What was concluded so far."""
+def conclusions(server: Asked) -> Conclusions:
+    """What was concluded so far.
+
+    A finding that is over by silence counts as open: silence is judged as the clock goes on, and one process has been
+    at work for longer than the other when they are asked.
+    """
     keys = ("kind", "session_id", "severity", "status", "count", "wasted", "evidence")
-    return {finding["id"]: tuple(str(finding[key]) for key in keys) for finding in server.findings()}
+    return {one["id"]: tuple(str({**one, "status": _status(one)}[key]) for key in keys) for one in server.findings()}
 
 
-def steady(server: Server) -> Conclusions:
+def _status(finding: Mapping[str, Any]) -> str:
+    over = finding["status"] == "resolved" and finding["reason"] != QUIET
+    return "resolved" if over else "open"
+
+
+def steady(server: Asked) -> Conclusions:
     """The conclusions once they have not changed for two seconds."""
     before, now = None, conclusions(server)
     deadline = time.monotonic() + SETTLED_WITHIN_S
@@ -199,7 +246,7 @@ def steady(server: Server) -> Conclusions:
     return now
 
 
-def agreed(server: Server, calm: Conclusions) -> Conclusions:
+def agreed(server: Asked, calm: Conclusions) -> Conclusions:
     """The conclusions of the killed process, as soon as they are those of the calm one or the wait is over."""
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while (here := conclusions(server)) != calm and time.monotonic() < deadline:

@@ -6,9 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from benchmarks import ledger, live, pipe, replay, stream
+from benchmarks import answers, fleet, guard, ledger, live, pipe, replay, stream, sweep
 
-MAINS: Final[tuple[Callable[[list[str]], int], ...]] = (pipe.main, stream.main, replay.main, live.main, ledger.main)
+MAINS: Final[tuple[Callable[[list[str]], int], ...]] = (
+    *(pipe.main, stream.main, replay.main, live.main, ledger.main),
+    *(sweep.main, fleet.main, answers.main, guard.main),
+)
 
 
 def main(argv: list[str]) -> int:

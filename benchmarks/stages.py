@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from benchmarks.clock import StageClock
 from pipeline import assembly, normalize, routing, series
@@ -15,8 +17,9 @@ from pipeline.settings import Settings
 from pipeline.stages import derived
 from pipeline.stages.derived import Derived
 from pipeline.stages.inline import InlineStage
+from schemas.finding import Finding
 from schemas.rows import series_rows
-from schemas.topics import CALLS, LINKS, SLICES, SPANS
+from schemas.topics import ATTEMPTS, CALLS, LINKS, SLICES, SPANS
 from sinks.clickhouse import ClickHouseSink
 from sinks.contract import Batch
 
@@ -25,16 +28,20 @@ ROWS, SEND, INSERT, DETECT, REST = "rows of calls", "messages between stages", "
 
 
 class Pipe:
-    """Takes batches of one partition of `otlp_spans` from raw message to stored rows and findings."""
+    """Takes batches of one partition of `otlp_spans` from raw message to stored rows and findings.
 
-    def __init__(self, folder: Path, clock: StageClock) -> None:
-        settings = Settings(data_dir=folder)
+    `changes` are settings other than the defaults.
+    """
+
+    def __init__(self, folder: Path, clock: StageClock, **changes: Any) -> None:
+        settings = Settings(data_dir=folder, **changes)
         self._clock = clock
         self._normalizer = assembly.normalizer(settings)
         self._sink = ClickHouseSink(settings.store_url)
         made, within = folds(assembly.detectors(), settings), bounds(settings)
         self._links = InlineStage(made.links, within.links)
         self._calls = InlineStage(made.calls, within.calls)
+        self._attempts = InlineStage(made.attempts, within.attempts)
         self._slices = InlineStage(made.slices, within.slices)
         self.findings = 0
         _charge(self._normalizer, clock)
@@ -65,27 +72,34 @@ class Pipe:
                     rows = {"series_1m": series_rows(minutes, SLICES.name, 0, offsets)}
                     await self._sink.write(Batch(SLICES.name, 0, offsets[0], offsets[0], rows, upsert=True))
 
-    def _fold(self, arrived: dict[str, Derived]) -> list[SeriesMinute]:
-        links = arrived[LINKS.name]
-        events = routing.settled(self._links.feed(links)).events
-        found = list(self._calls.feed(arrived[CALLS.name]))
-        if events:
-            found += self._calls.feed(links._replace(events=events))
-        judged = routing.judged(self._slices.feed(arrived[SLICES.name]))
+    def _fold(self, arrived: dict[str, list[Derived]]) -> list[SeriesMinute]:
+        found: list[Finding] = []
+        for message in arrived[LINKS.name]:
+            settled = routing.settled(self._links.feed(message))
+            for stage, events in ((self._calls, settled.events), (self._attempts, settled.attempts)):
+                if events:
+                    found += stage.feed(message._replace(events=events))
+        for stage, topic in ((self._calls, CALLS), (self._attempts, ATTEMPTS)):
+            for message in arrived[topic.name]:
+                found += stage.feed(message)
+        judged = routing.judged(chain.from_iterable(map(self._slices.feed, arrived[SLICES.name])))
         self.findings += len(found) + len(judged.findings)
         return judged.minutes
 
 
-async def open_pipe(folder: Path, clock: StageClock) -> Pipe:
+async def open_pipe(folder: Path, clock: StageClock, **changes: Any) -> Pipe:
     """A pipe whose database is open."""
-    pipe = Pipe(folder, clock)
+    pipe = Pipe(folder, clock, **changes)
     await pipe.start()
     return pipe
 
 
-def _sent(done: Normalized) -> dict[str, Derived]:
+def _sent(done: Normalized) -> dict[str, list[Derived]]:
     """What the keyed stages read back from the log."""
-    return {topic: derived.decode(derived.encode(message)) for topic, message in done.derived.items()}
+    return {
+        topic: [derived.decode(derived.encode(part)) for _, part in derived.split(message, partitions=1)]
+        for topic, message in done.derived.items()
+    }
 
 
 def _charge(normalizer: Normalizer, clock: StageClock) -> None:

@@ -6,17 +6,19 @@ from typing import Final
 
 FINE: Final = 0
 FAILED: Final = 1
-"""Something was found, or the question was refused."""
+"""Something was found or failed, or what is named is not there."""
 UNKNOWN: Final = 2
 """It could not be told: nothing answered, or not now."""
 BAD_LINES: Final = 3
 """`replay`: done, but some lines could not be used."""
 USAGE: Final = 64
+BAD_MESSAGES: Final = 65
+"""A worker stopped at `dead_letter_limit`: starting it again changes nothing until the cause is mended."""
 INTERRUPTED: Final = 130
 
 MEANING: Final = (
-    "Exit status: 0 fine, 1 the question was refused or what it names is not there, 2 could not tell (nothing "
-    "answered), 64 wrong usage."
+    "Exit status: 0 fine, 1 what is named is not there, 2 could not tell (nothing answered, or not in time), 64 wrong "
+    "usage, or a question that was refused."
 )
 
 

@@ -6,14 +6,45 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 import click
 
 from cli.exits import INTERRUPTED, MEANING, USAGE, CliError
 
-COMMANDS: Final = ("up", "replay", "findings", "session", "sql")
-"""Each is the function of that name in the module `cli.NAME`."""
+COMMANDS: Final = (
+    "up",
+    "receiver",
+    "worker",
+    "api",
+    "migrate",
+    "check",
+    "dead-letters",
+    "replay",
+    "overview",
+    "findings",
+    "ack",
+    "resolve",
+    "reopen",
+    "session",
+    "trace",
+    "calls",
+    "series",
+    "compare",
+    "assert",
+    "sql",
+    "schema",
+    "rules",
+    "guard",
+    "setup",
+    "import",
+    "mcp",
+    "webhooks",
+    "completion",
+)
+"""Each is the function of that name in the module `cli.NAME`; a name that Python keeps for itself gets a `_`,
+as does a hyphen."""
 
 
 class _ReaderGoneError(Exception):
@@ -35,8 +66,10 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        plain = cmd_name.replace("-", "_")
+        name = f"{plain}_" if iskeyword(plain) else plain
+        module = import_module(f"cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
 
@@ -46,10 +79,13 @@ Find tool-call loops, latency regressions and error spikes of coding agents whil
 \b
 Start here:
   telltale up                       take OpenTelemetry data, print findings
+  telltale overview                 what is wrong now
   telltale findings                 what was found
   telltale session SESSION_ID       what one session did
+  telltale compare --service NAME   did its last version change anything
   telltale sql 'SELECT count() FROM tool_calls'
   telltale replay recorded.jsonl    judge recorded telemetry, with no server
+  telltale rules list               the rules, and their own tests
 """
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from schemas.finding import ESTIMATED
+
 MAX_CELL: Final = 80
 
 
@@ -49,6 +51,12 @@ def money(value: float | None) -> str:
     return "unknown" if value is None else f"${value:,.4f}" if value < 1 else f"${value:,.2f}"
 
 
+def spent(row: dict[str, Any], cost_usd: float | None) -> str:
+    """Money as a row of an answer tells it, and where it is estimated, by prices of which date."""
+    date = row.get(ESTIMATED, "")
+    return money(cost_usd) + (f" (estimated, list prices of {printable(date)})" if date else "")
+
+
 def moment(text: str | None) -> str:
     """RFC 3339 to the second."""
     return "never" if not text else printable(text[:19].replace("T", " ")) + "Z"
@@ -56,10 +64,11 @@ def moment(text: str | None) -> str:
 
 def where(finding: dict[str, Any]) -> str:
     """What a finding is about: a session, or a series."""
-    if finding["session_id"]:
+    if finding.get("session_id"):
         return f"session {finding['session_id']}"
     series = finding["series"]
-    return " ".join(series[name] for name in ("service.name", "operation", "tool", "model", "version") if series[name])
+    names = ("service.name", "operation", "tool", "model", "version")
+    return " ".join(series[name] for name in names if series.get(name))
 
 
 def finding_line(finding: dict[str, Any]) -> str:
@@ -71,20 +80,42 @@ def finding_line(finding: dict[str, Any]) -> str:
 def finding_lines(finding: dict[str, Any]) -> list[str]:
     """One finding in full."""
     wasted = finding["wasted"]
-    spent = f"{number(wasted['tokens'], 'tokens')}, {money(wasted['cost_usd'])}, {number(wasted['duration_s'], 's')}"
+    cost = spent(finding, wasted["cost_usd"])
+    lost = f"{number(wasted['tokens'], 'tokens')}, {cost}, {number(wasted['duration_s'], 's')}"
     lines = [
         f"{finding['severity'].upper()} {finding['rule']}, {finding['status']} ({finding['reason']})",
-        f"  {finding['why']}",
+        f"  {finding['untrusted']['why']}",
         f"  about      {where(finding)}",
         f"  seen       {moment(finding['first_seen'])} to {moment(finding['last_seen'])}",
         f"  observed   {number(finding['observed'], finding['unit'])}, {_against(finding)}",
-        f"  wasted     {spent}",
+        f"  wasted     {lost}",
     ]
     for evidence in finding["evidence"]:
         note = evidence.get("note") or evidence.get("call_id") or ""
         lines.append(f"  evidence   trace {evidence['trace_id']} span {evidence['span_id']} {note}")
-    lines += [f"  next       {command}" for command in finding["next"] if finding["id"] not in command]
+    decision = finding.get("decision")
+    if decision:
+        over = "" if decision["holds"] else ", overtaken by what was found since"
+        who = f"{decision['action']} by {decision['who']} at {moment(decision['at'])}{over}: {decision['reason']}"
+        lines.append(f"  decided    {who}")
     return [cut(line, 300) for line in lines]
+
+
+def footer(answer: dict[str, Any], options: str = "") -> list[str]:
+    """What stands below every answer: how fresh, what is missing, what comes next, with `options` to run it as here."""
+    coverage = answer["coverage"]
+    lines = [f"judged up to {moment(answer['as_of'])}"]
+    missing = {name: value for name, value in coverage.items() if value and name not in ("complete", "note")}
+    if missing:
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in missing.items())
+        lines.append(f"not complete: {cut(told, 200)}")
+    if "note" in coverage:
+        lines.append(cut(coverage["note"], 200))
+    if answer["truncated"]:
+        lines.append("there is more: narrow the question, raise --limit or --max-tokens, or go on with --cursor")
+    if answer["next_cursor"]:
+        lines.append(f"more: --cursor {answer['next_cursor']}")
+    return [*lines, *(f"next: {printable(command)}{options}" for command in answer["next"])]
 
 
 def _against(finding: dict[str, Any]) -> str:

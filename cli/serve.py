@@ -1,4 +1,4 @@
-"""Running the daemon in the foreground: banner, ready file, a line for each finding, signals."""
+"""Running a process of ours in the foreground: banner, ready file, a line for each finding, signals."""
 
 from __future__ import annotations
 
@@ -11,33 +11,42 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cli.banner import banner
-from cli.daemon import Addresses, Daemon
+from cli.daemon import ALL_ROLES, Daemon, Role
 from cli.render import finding_line
 from pipeline.interpreter import tune
 from pipeline.settings import Settings
 from schemas.finding import Finding
 
 
-def serve(settings: Settings, ready_file: Path | None) -> None:
+def serve(settings: Settings, ready_file: Path | None, roles: frozenset[Role] = ALL_ROLES) -> None:
     """Run until SIGINT or SIGTERM; raises TelltaleError where it cannot start."""
-    asyncio.run(_serve(settings, ready_file))
+    asyncio.run(_serve(settings, ready_file, roles))
 
 
-async def _serve(settings: Settings, ready_file: Path | None) -> None:
+async def _serve(settings: Settings, ready_file: Path | None, roles: frozenset[Role]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stopping, stop)
-    daemon = Daemon(settings, version("telltale"), _tell)
+    daemon = Daemon(settings, version("telltale"), _tell, roles)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     addresses = await daemon.start()
     tune()
     try:
-        _say("\n".join(banner(addresses.otlp_grpc, addresses.otlp_http, addresses.api, str(settings.data_dir))))
+        _say(_greeting(settings, roles, addresses))
         if ready_file is not None:
             _write_ready(ready_file, addresses)
         await _until(stop, daemon)
     finally:
         await daemon.stop()
+
+
+def _greeting(settings: Settings, roles: frozenset[Role], addresses: dict[str, str]) -> str:
+    if roles == ALL_ROLES:
+        named = (addresses["otlp_grpc"], addresses["otlp_http"], addresses["api"])
+        return "\n".join(banner(*named, str(settings.data_dir)))
+    listening = ", ".join(f"{name} {address}" for name, address in addresses.items())
+    return f"telltale {' and '.join(sorted(roles))} is up: {listening}; Ctrl-C stops."
 
 
 async def _until(stop: asyncio.Event, daemon: Daemon) -> None:
@@ -59,7 +68,8 @@ def _stopping(stop: asyncio.Event) -> None:
 
 
 def _tell(finding: Finding) -> None:
-    _say(finding_line(finding.as_json()))
+    if not finding.shadow:
+        _say(finding_line(finding.as_json()))
 
 
 def _say(text: str) -> None:
@@ -70,14 +80,9 @@ def _say(text: str) -> None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
 
 
-def _write_ready(ready_file: Path, addresses: Addresses) -> None:
+def _write_ready(ready_file: Path, addresses: dict[str, str]) -> None:
     """Whole or not at all."""
-    content = {
-        "otlp_grpc": addresses.otlp_grpc,
-        "otlp_http": addresses.otlp_http,
-        "api": addresses.api,
-        "pid": os.getpid(),
-    }
+    content: dict[str, str | int] = {**addresses, "pid": os.getpid()}
     unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
     unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
     unfinished.replace(ready_file)

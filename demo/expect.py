@@ -54,4 +54,4 @@ def describe(finding: Finding) -> str:
     """A finding in one line, for a report of what differed."""
     series = finding["series"]
     where = finding["session_id"] or f"{series['service.name']} {series['operation']} {series['version']}"
-    return f"{finding['kind']} ({finding['severity']}, {finding['status']}) on {where}: {finding['why']}"
+    return f"{finding['kind']} ({finding['severity']}, {finding['status']}) on {where}: {finding['untrusted']['why']}"

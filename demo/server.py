@@ -23,11 +23,48 @@ READY_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 15.0
 ANSWER_WITHIN_S: Final = 30.0
 PAGE_ROWS: Final = 500
+MAX_TOKENS: Final = 1_000_000
 ANY_PORT: Final = "127.0.0.1:0"
 
 
 class ServerFailedError(Exception):
     """`telltale up` did not start; the text ends with the tail of its output."""
+
+
+class Api:
+    """Asks a running API."""
+
+    def __init__(self, url: str, within_s: float = ANSWER_WITHIN_S) -> None:
+        self._url = url
+        self._within_s = within_s
+
+    def findings(self, **filters: str) -> list[dict[str, Any]]:
+        """All findings in their present state, page by page."""
+        found: list[dict[str, Any]] = []
+        query = {"limit": str(PAGE_ROWS), "max_tokens": str(MAX_TOKENS), "full": "true", **filters}
+        while True:
+            page = self._ask(f"/v1/findings?{urlencode(query)}")
+            found += page["findings"]
+            if not page["truncated"]:
+                return found
+            query["cursor"] = page["next_cursor"]
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a SELECT, at most `PAGE_ROWS`."""
+        answer = self._ask("/v1/sql", {"sql": sql, "limit": PAGE_ROWS, "max_tokens": MAX_TOKENS})
+        names = [column["name"] for column in answer["columns"]]
+        return [dict(zip(names, row, strict=True)) for row in answer["rows"]]
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        kind = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self._url}{path}", data, kind)  # noqa: S310 - always http
+        try:
+            with urllib.request.urlopen(request, timeout=self._within_s) as answer:  # noqa: S310 - always http
+                answered: dict[str, Any] = json.load(answer)
+                return answered
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{path} answered {error.code}: {error.read()[:500]!r}") from error
 
 
 @dataclass
@@ -84,21 +121,12 @@ class Server:
         return [str(PROGRAM), *arguments, "--url", self.url]
 
     def findings(self, **filters: str) -> list[dict[str, Any]]:
-        """All findings in their present state, over the API, page by page."""
-        found: list[dict[str, Any]] = []
-        query = {"limit": str(PAGE_ROWS), **filters}
-        while True:
-            page = self._ask(f"/v1/findings?{urlencode(query)}")
-            found += page["findings"]
-            if not page["truncated"]:
-                return found
-            query["after"] = page["next_cursor"]
+        """See `Api`."""
+        return Api(self.url).findings(**filters)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of a SELECT, over the API."""
-        answer = self._ask("/v1/sql", {"sql": sql, "limit": PAGE_ROWS})
-        names = [column["name"] for column in answer["columns"]]
-        return [dict(zip(names, row, strict=True)) for row in answer["rows"]]
+        """See `Api`."""
+        return Api(self.url).rows(sql)
 
     def stop(self) -> int:
         """Interrupt as Ctrl-C does, wait, and return the exit status; kill what does not end."""
@@ -121,17 +149,6 @@ class Server:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-    def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        data = None if body is None else json.dumps(body).encode()
-        kind = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}{path}", data, kind)  # noqa: S310 - always http
-        try:
-            with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:  # noqa: S310 - always http
-                answered: dict[str, Any] = json.load(answer)
-                return answered
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{path} answered {error.code}: {error.read()[:500]!r}") from error
 
     def _copy_output(self) -> None:
         assert self.process.stdout is not None  # noqa: S101 - Popen was given a pipe

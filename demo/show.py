@@ -33,7 +33,7 @@ def finding_lines(finding: dict[str, Any]) -> list[str]:
     """A finding for people: what repeated, how often, what it cost, and where to look."""
     lines = [
         f"{finding['severity'].upper()} {finding['kind']} {finding['id']} ({finding['status']})",
-        *wrap(f"  why       {finding['why']}", 104, subsequent_indent=" " * 12, break_on_hyphens=False),
+        *wrap(f"  why       {finding['untrusted']['why']}", 104, subsequent_indent=" " * 12, break_on_hyphens=False),
         f"  count     {finding['count']}, confidence {finding['confidence']}",
     ]
     if amounts := wasted(finding["wasted"]):

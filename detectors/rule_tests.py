@@ -10,9 +10,14 @@ Loops: a table is one call, or several equal ones.
 `#` in `arguments` or `result` stands for the call's number, so that it differs each time; `hidden = "size"` or
 `"name"` lets only that much of the result be known, `arguments_hidden` likewise; `agent` and `round` as in the facts.
 
+Services: as loops, and `session` says whose call it is.
+
 Series: a table is a stretch of minutes.
 
     {minutes = 60, per_minute = 20, median_ms = 200, failing = 0.02, version = "1"}
+
+and `tokens` or `cost_usd` (medians of a call), `prompt = "plan@2"`, `model = "m-2"`, `agent = "reviewer"`, and
+`sessions`: calls come from so many (otherwise each from its own).
 
 `expect = {severity = "none"}` or `{severity = "warning", status = "open", count = 4, confidence = "full"}`: the highest
 severity reached, and of the last revision of the first finding what is named.
@@ -27,12 +32,19 @@ from hashlib import blake2b
 from statistics import NormalDist
 from typing import Any, Final
 
-from detectors.catalog import SESSION_DETECTORS, session_detector, slice_detector
+from detectors.catalog import (
+    SERVICE_DETECTORS,
+    SESSION_DETECTORS,
+    service_detector,
+    session_detector,
+    slice_detector,
+)
 from detectors.contract import Detector
 from detectors.loops.policies import ToolPolicies
+from detectors.retries.attempts import attempt_of
 from detectors.rules import Rule, RuleTest
 from schemas.errors import RuleError
-from schemas.facts import Exemplar, Marker, ModelCall, SessionFact, Slice, ToolCall
+from schemas.facts import Attempt, Exemplar, Marker, ModelCall, SessionFact, Slice, ToolCall
 from schemas.finding import SEVERITIES, Finding
 from schemas.histogram import bucket
 
@@ -45,10 +57,24 @@ SIGMA: Final = 0.5
 
 _LOOP_KEYS: Final = frozenset(
     ("tool", "arguments", "result", "failed", "times", "prompt", "verdict", "wait_minutes", "hidden",
-     "arguments_hidden", "agent", "round")
+     "arguments_hidden", "agent", "round", "session")
 )  # fmt: skip
-_SERIES_KEYS: Final = frozenset(["minutes", "per_minute", "median_ms", "failing", "version", "error_type"])
-_EXPECT_KEYS: Final = frozenset(["severity", "status", "count", "confidence", "version", "reason"])
+_MARKS: Final = ("prompt", "model", "agent")
+_SERIES_KEYS: Final = frozenset(
+    [
+        "minutes",
+        "per_minute",
+        "median_ms",
+        "failing",
+        "version",
+        "error_type",
+        "tokens",
+        "cost_usd",
+        "sessions",
+        *_MARKS,
+    ]
+)
+_EXPECT_KEYS: Final = frozenset(["severity", "status", "count", "confidence", "version", "reason", "coincides"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +102,17 @@ def _run(rule: Rule, test: RuleTest, policies: ToolPolicies) -> RuleTestResult:
     _check(test.expect, _EXPECT_KEYS, f"{where}.expect")
     if rule.detector in SESSION_DETECTORS:
         found = _play(session_detector(rule, policies), _session(test, where), 0)
+    elif rule.detector in SERVICE_DETECTORS:
+        found = _play(service_detector(rule, policies), _attempts(_session(test, where)), 0)
     else:
         found = _play(slice_detector(rule), _slices(test, where), 90 * SECOND_NS)
     wrong = _compare(test.expect, found)
     return RuleTestResult(rule.name, test.name, not wrong, wrong)
 
 
-def _play(detector: Detector[Any, Any], events: Iterator[SessionFact | Slice | int], late_ns: int) -> list[Finding]:
+def _play(
+    detector: Detector[Any, Any], events: Iterator[SessionFact | Attempt | Slice | int], late_ns: int
+) -> list[Finding]:
     """Fold events; a bare number is a watermark, and each minute of slices is followed by its own."""
     state = detector.initial()
     found: list[Finding] = []
@@ -108,6 +138,8 @@ def _compare(expect: Mapping[str, Any], found: list[Finding]) -> str:
     first = next(iter(last.values()), None)
     for key in sorted(set(expect) - {"severity"}):
         came = getattr(first, key, None)
+        if key == "coincides":
+            came = list(first.change.coincides) if first is not None and first.change is not None else []
         if came != expect[key]:
             return f"{key}: expected {expect[key]!r}, came {came!r}"
     return ""
@@ -142,6 +174,15 @@ def _session(test: RuleTest, where: str) -> Iterator[SessionFact | int]:
                 yield _tool_call(event, number, now)
 
 
+def _attempts(events: Iterator[SessionFact | int]) -> Iterator[Attempt | int]:
+    """The tool calls as attempts, in the order in which they end."""
+    for event in events:
+        if isinstance(event, int):
+            yield event
+        elif isinstance(event, ToolCall) and (one := attempt_of(event)) is not None:
+            yield one
+
+
 def _model_call(number: int, start: int, agent: str) -> ModelCall:
     return ModelCall(
         "session", "", agent, "", f"model{number}", "", "model", "model", 1000, 50, -1, -1, math.nan, math.nan, (),
@@ -155,8 +196,9 @@ def _tool_call(event: Mapping[str, Any], number: int, start: int) -> ToolCall:
     failed = bool(event.get("failed", False))
     shown, hidden = event.get("hidden", "full"), event.get("arguments_hidden", "full")
     return ToolCall(
-        "session", "", str(event.get("agent", "")), str(event.get("round", "")), f"call{number}",
-        str(event.get("tool", "tool")), _signature(arguments, hidden), hidden, _signature(result, shown), shown,
+        str(event.get("session", "session")), "", str(event.get("agent", "")), str(event.get("round", "")),
+        f"call{number}", str(event.get("tool", "tool")), _signature(arguments, hidden), hidden,
+        _signature(result, shown), shown,
         arguments if hidden == "full" else "", result if shown == "full" else "", "error" if failed else "ok",
         "Error" if failed else "", start, SECOND_NS // 4, "test", "span", "agent", "1", "trace", f"span{number}", "",
         "", "", -1,
@@ -186,14 +228,9 @@ def _slices(test: RuleTest, where: str) -> Iterator[Slice]:
 
 
 def _minute(event: Mapping[str, Any], minute: int, count: int, errors: int) -> Slice:
-    """Latencies at evenly spaced quantiles of a log-normal, shifted a little from minute to minute."""
     good = count - errors
-    normal, median = NormalDist(0, SIGMA), float(event.get("median_ms", 200)) * 1e6
-    shift = (minute * 0.618034) % 1.0
-    durations = [int(median * math.exp(normal.inv_cdf((i + 0.25 + shift / 2) / good))) for i in range(good)]
-    histogram: dict[int, int] = {}
-    for duration in durations:
-        histogram[bucket(duration)] = histogram.get(bucket(duration), 0) + 1
+    durations = _drawn(float(event.get("median_ms", 200)) * 1e6, good, minute)
+    histogram = _histogram(durations)
     kind = str(event.get("error_type", "timeout"))
     shown = tuple(
         Exemplar(f"trace{minute}", f"span{i}", minute * MINUTE_NS, d, "ok") for i, d in enumerate(durations[-3:])
@@ -201,11 +238,31 @@ def _minute(event: Mapping[str, Any], minute: int, count: int, errors: int) -> S
     failed = tuple(
         Exemplar(f"trace{minute}", f"failed{i}", minute * MINUTE_NS, -1, "error") for i in range(min(3, errors))
     )
-    hashes = sorted((minute * 1000 + i) * 2654435761 % 2**32 for i in range(count))[:16]
+    among = _number(event, "sessions", 0, "sessions")
+    numbers = range(count) if not among else [i % among - minute * 1000 for i in range(count)]
+    hashes = [(minute * 1000 + i) * 2654435761 % 2**32 for i in numbers]
+    tokens, cost = float(event.get("tokens", 0)), float(event.get("cost_usd", 0)) * 1e9
+    numbers_of_all = [count, errors, good, sum(i * n for i, n in histogram.items())]
     return Slice(
         "service", "execute_tool", "tool", str(event.get("version", "1")), minute * 60, count, errors, sum(durations),
-        histogram, {kind: errors} if errors else {}, count, 0, 0.0, (*shown, *failed), tuple(hashes),
+        histogram, {kind: errors} if errors else {}, count, 0, 0.0, (*shown, *failed), tuple(sorted(set(hashes))[:16]),
+        tuple(sorted(set(hashes[:errors]))[:16]), _histogram(_drawn(tokens, count, minute)) if tokens else {},
+        _histogram(_drawn(cost, count, minute)) if cost else {},
+        {f"{mark}={event[mark]}": numbers_of_all for mark in _MARKS if mark in event},
     )  # fmt: skip
+
+
+def _drawn(median: float, count: int, minute: int) -> list[int]:
+    """Evenly spaced quantiles of a log-normal, shifted a little from minute to minute."""
+    normal, shift = NormalDist(0, SIGMA), (minute * 0.618034) % 1.0
+    return [int(median * math.exp(normal.inv_cdf((i + 0.25 + shift / 2) / count))) for i in range(count)]
+
+
+def _histogram(values: list[int]) -> dict[int, int]:
+    histogram: dict[int, int] = {}
+    for value in values:
+        histogram[bucket(value)] = histogram.get(bucket(value), 0) + 1
+    return histogram
 
 
 def _number(event: Mapping[str, Any], key: str, default: int, where: str) -> int:

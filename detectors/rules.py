@@ -14,8 +14,10 @@ from detectors.loops import policies
 from detectors.loops.parameters import LoopParameters
 from detectors.loops.policies import ToolPolicies
 from detectors.parameters import read
-from detectors.series.parameters import ErrorParameters, LatencyParameters
+from detectors.retries.parameters import RetryParameters
+from detectors.series.parameters import CostParameters, ErrorParameters, LatencyParameters, TokenParameters
 from schemas.errors import RuleError
+from schemas.finding import Kind
 
 Mode = Literal["enabled", "shadow", "disabled"]
 """`shadow`: its findings are recorded as `suspect`, so never alerted; `disabled`: it does not run."""
@@ -23,8 +25,11 @@ Mode = Literal["enabled", "shadow", "disabled"]
 MODES: Final = ("enabled", "shadow", "disabled")
 PARAMETERS: Final[dict[str, type]] = {
     "tool_call_loop": LoopParameters,
+    "retried_failure": RetryParameters,
     "latency_regression": LatencyParameters,
     "error_spike": ErrorParameters,
+    "token_surge": TokenParameters,
+    "cost_surge": CostParameters,
 }
 """Detector -> what its rules may set."""
 
@@ -47,7 +52,7 @@ class Rule:
     """One rule, checked."""
 
     name: str
-    kind: str
+    kind: Kind
     """The finding's kind; the same words as `detector`."""
     detector: str
     description: str
@@ -56,7 +61,7 @@ class Rule:
     false_positives: tuple[str, ...]
     mode: Mode
     parameters: Any
-    """`LoopParameters`, `LatencyParameters` or `ErrorParameters`."""
+    """One of the kinds of `PARAMETERS`."""
     tests: tuple[RuleTest, ...]
     file: str
 
@@ -112,7 +117,7 @@ def _rule(file: str, table: Mapping[str, Any]) -> Rule:
     if not isinstance(doubts, list):
         raise RuleError(f"{file}: false_positives: must be a list of sentences")
     return Rule(
-        **texts,
+        **texts,  # type: ignore[arg-type]  # `kind` is a key of PARAMETERS
         false_positives=tuple(_text(d, f"{file}: false_positives") for d in doubts),
         mode=mode,
         parameters=read(PARAMETERS[texts["detector"]], table.get("parameters", {}), file=file, key="parameters"),

@@ -16,6 +16,7 @@ from pipeline.redaction.patterns import EMAIL, PATTERNS
 from pipeline.sessions.dialects import DIALECTS
 from pipeline.settings import BOUNDS, Settings
 from pipeline.settings_sources import FILE_VARIABLE, PREFIX
+from query.openapi import page as openapi
 from schemas.metrics import AGENT_METRIC_PREFIXES, METRICS
 from schemas.tables.document import markdown as tables
 from schemas.topics import TOPICS
@@ -143,6 +144,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "docs/reference/settings.md": settings,
     "docs/reference/rules.md": rules,
     "docs/tables.md": tables,
+    "docs/openapi.json": openapi,
 }
 
 

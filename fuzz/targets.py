@@ -24,7 +24,7 @@ from pipeline.stages.inline import InlineStage
 from schemas.errors import DecodeError
 from schemas.facts import STRENGTHS
 from schemas.tables import BY_NAME
-from schemas.topics import CALLS, LINKS, SLICES, SOURCES, Signal
+from schemas.topics import ATTEMPTS, CALLS, LINKS, SLICES, SOURCES, Signal
 
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "logs", "metrics")
 ARRIVED_UNIX_NANO: Final = 1_800_000_000_000_000_000
@@ -75,7 +75,7 @@ def pipeline(value: bytes) -> None:
         done = _normalizer().batch([_message(signal, body)])
         for rows in done.tables.values():
             rows.validate(full=True)
-        for stage, topic in zip(stages, (LINKS, CALLS, SLICES), strict=True):
+        for stage, topic in zip(stages, (LINKS, CALLS, ATTEMPTS, SLICES), strict=True):
             message = derived.encode(done.derived[topic.name])
             stage.feed(derived.decode(message))
     for stage in stages:

@@ -14,6 +14,9 @@ from pipeline.stages.states import Limits
 SERIES_EXPIRE_S: Final = 691_200.0
 """A series that has been silent for more than a week has no past to be compared with."""
 
+SERVICE_EXPIRE_S: Final = 691_200.0
+"""More than the longest window that a rule over services may set (a week)."""
+
 MAX_TRACES: Final = 10_000
 """Traces of one partition that the resolver remembers: each can hold hundreds of calls."""
 
@@ -23,7 +26,14 @@ class Folds(NamedTuple):
 
     links: Resolver
     calls: DetectorFold
+    attempts: DetectorFold
     slices: SeriesFold
+
+    def use(self, detectors: Detectors) -> None:
+        """Fold with these detectors from now on."""
+        self.calls.use(detectors.session)
+        self.attempts.use(detectors.service)
+        self.slices.use(detectors.slices)
 
 
 def folds(detectors: Detectors, settings: Settings) -> Folds:
@@ -31,6 +41,7 @@ def folds(detectors: Detectors, settings: Settings) -> Folds:
     return Folds(
         Resolver(_ns(settings.resolver_wait_s), _ns(settings.trace_expire_s)),
         DetectorFold(detectors.session, _ns(settings.session_expire_s)),
+        DetectorFold(detectors.service, _ns(SERVICE_EXPIRE_S)),
         SeriesFold(DetectorFold(detectors.slices, _ns(SERIES_EXPIRE_S))),
     )
 
@@ -40,6 +51,7 @@ class Bounds(NamedTuple):
 
     links: Limits
     calls: Limits
+    attempts: Limits
     slices: Limits
 
 
@@ -49,6 +61,7 @@ def bounds(settings: Settings) -> Bounds:
     return Bounds(
         Limits(max_keys=min(keys, MAX_TRACES), recheck_ns=_ns(settings.trace_expire_s)),
         Limits(max_keys=keys, recheck_ns=_ns(settings.session_expire_s)),
+        Limits(max_keys=keys, recheck_ns=_ns(SERVICE_EXPIRE_S)),
         Limits(max_keys=keys, recheck_ns=_ns(SERIES_EXPIRE_S)),
     )
 

@@ -7,19 +7,23 @@ that nothing told before is replaced; readers add the parts up.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from detectors.contract import Detector
 from pipeline import wire
 from pipeline.detect import DetectorFold, Sides
 from pipeline.series import smallest_hashes
-from schemas.facts import Slice
+from schemas.facts import SeriesVerdict, Slice
 from schemas.finding import Finding
 from schemas.histogram import merge
 
 OPEN_MINUTES: Final = 8
 MAX_EXEMPLARS: Final = 6
+_NOT_STORED: Final[dict[str, Any]] = {"failed_hashes": (), "token_histogram": {}, "cost_histogram": {}, "marks": {}}
+"""What `series_1m` has no column for."""
 
 
 class SeriesMinute(NamedTuple):
@@ -29,16 +33,21 @@ class SeriesMinute(NamedTuple):
     part: int
 
 
-class SeriesState:
-    """Open minutes by (version, minute), and the detectors' states."""
+Told = Finding | SeriesMinute | SeriesVerdict
 
-    __slots__ = ("closed", "minutes", "sides")
+
+class SeriesState:
+    """Open minutes by (version, minute), the detectors' states, and what was last told of the series by rule."""
+
+    __slots__ = ("closed", "minutes", "series", "sides", "told")
 
     def __init__(self, sides: Sides) -> None:
         self.sides = sides
         self.minutes: dict[tuple[str, int], SeriesMinute] = {}
         self.closed = 0
         """Minutes no longer held: the number of the next part."""
+        self.series = ("", "", "")
+        self.told: dict[str, str] = {}
 
 
 class SeriesFold:
@@ -47,19 +56,40 @@ class SeriesFold:
     def __init__(self, detectors: DetectorFold) -> None:
         self._detectors = detectors
 
+    def use(self, detectors: Sequence[Detector[Any, Any]]) -> None:
+        """See `DetectorFold.use`."""
+        self._detectors.use(detectors)
+
     def initial(self, key: str) -> SeriesState:
         """No minute, fresh detectors."""
         return SeriesState(self._detectors.initial(key))
 
-    def apply(self, state: SeriesState, kind: str, fields: list[Any]) -> list[Finding | SeriesMinute]:
-        """Fold one slice: the minute as it stands now, and what the detectors say."""
+    def apply(self, state: SeriesState, kind: str, fields: Sequence[Any]) -> list[Told]:
+        """Fold one slice: the minute as it stands now, what the detectors find, and verdicts that changed."""
+        del kind
         one = wire.slice_of(fields)
+        state.series = one.series
+        known = len(state.minutes), state.closed
         minute = _add(state, one)
-        return [minute, *self._detectors.apply(state.sides, kind, fields)]
+        found = self._detectors.fold(state.sides, one, one.minute_unix_s * 1_000_000_000)
+        if not found and known == (len(state.minutes), state.closed):
+            return [minute]
+        return [minute, *found, *self._verdicts(state, one.minute_unix_s)]
 
-    def advance(self, state: SeriesState, watermark_unix_nano: int) -> list[Finding | SeriesMinute]:
+    def advance(self, state: SeriesState, watermark_unix_nano: int) -> list[Told]:
         """Let the detectors judge the silence."""
-        return [*self._detectors.advance(state.sides, watermark_unix_nano)]
+        found = self._detectors.advance(state.sides, watermark_unix_nano)
+        return [*found, *self._verdicts(state, watermark_unix_nano // 60_000_000_000 * 60)]
+
+    def _verdicts(self, state: SeriesState, minute_unix_s: int) -> Iterator[SeriesVerdict]:
+        for rule, verdict in self._detectors.verdicts(state.sides):
+            known = "steady" if verdict.state == "watching" else verdict.state
+            if state.told.get(rule) != known:
+                state.told[rule] = known
+                yield SeriesVerdict(
+                    *state.series, rule, known, minute_unix_s, verdict.baseline_count, verdict.baseline_minutes,
+                    verdict.missing,
+                )  # fmt: skip
 
     def due(self, state: SeriesState) -> int | None:
         """When the detectors want to be asked."""
@@ -72,13 +102,19 @@ class SeriesFold:
     def encode(self, state: SeriesState) -> bytes:
         """A line of JSON for the minutes, then the detectors' encoding."""
         minutes = [[wire.to_fields(m.total), m.part] for m in state.minutes.values()]
-        return orjson.dumps([state.closed, minutes]) + b"\n" + self._detectors.encode(state.sides)
+        return (
+            orjson.dumps([state.closed, minutes, state.series, state.told])
+            + b"\n"
+            + self._detectors.encode(state.sides)
+        )
 
     def decode(self, data: bytes) -> SeriesState:
         """The inverse of `encode`."""
         head, _, rest = data.partition(b"\n")
         state = SeriesState(self._detectors.decode(rest))
-        state.closed, minutes = orjson.loads(head)
+        state.closed, minutes, *more = orjson.loads(head)
+        if more:  # states of an older version end here
+            state.series, state.told = (more[0][0], more[0][1], more[0][2]), more[1]
         for fields, part in minutes:
             total = wire.slice_of(fields)
             state.minutes[total.service_version, total.minute_unix_s] = SeriesMinute(total, part)
@@ -92,7 +128,8 @@ def _add(state: SeriesState, one: Slice) -> SeriesMinute:
         while len(state.minutes) >= OPEN_MINUTES:
             del state.minutes[min(state.minutes, key=lambda k: (k[1], k[0]))]
             state.closed += 1
-        held = state.minutes[key] = SeriesMinute(one, state.closed)
+        bare = one._replace(**_NOT_STORED)
+        held = state.minutes[key] = SeriesMinute(bare, state.closed)
         return held
     state.minutes[key] = SeriesMinute(_sum(held.total, one), held.part)
     return state.minutes[key]

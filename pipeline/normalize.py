@@ -18,15 +18,16 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import series, wire
+from pipeline import routing, series, wire
 from pipeline.decode import Decoded, Decoder, decode
+from pipeline.decode.encodings import decode_either
 from pipeline.message import DeadLetter, Message
 from pipeline.redaction import Redactor
 from pipeline.sessions import Facts, SessionModel
 from pipeline.stages.derived import Derived, Event
 from schemas.facts import SessionFact, Slice
 from schemas.rows import dead_letter_rows, marker_rows, model_call_rows, tool_call_rows
-from schemas.topics import CALLS, LINKS, SIGNALS, SLICES, Signal
+from schemas.topics import ATTEMPTS, CALLS, LINKS, SIGNALS, SLICES, Signal
 
 MAX_AHEAD_NS: Final = 300_000_000_000
 """An event time further than this after the message's arrival does not move the watermark, and its minute is none
@@ -59,7 +60,7 @@ class Normalized:
     tables: dict[str, pa.Table] = field(default_factory=dict)
     """Rows to store, redacted."""
     derived: dict[str, Derived] = field(default_factory=dict)
-    """Topic of a keyed stage -> events for it; every such topic, so that its watermark moves."""
+    """Topic of a keyed stage -> events for it; every such topic, so that its watermark moves. None of metrics."""
     slices: list[Slice] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
@@ -74,9 +75,9 @@ class Normalizer:
         self._decode = decoder
 
     def batch(self, messages: Sequence[Message]) -> Normalized:
-        """Normalize messages of one partition of a raw topic, in order of offset."""
+        """Normalize messages of one partition of a raw topic, in order of offset: protobuf or JSON, each as it is."""
         signal = SIGNALS[messages[0].topic]
-        return self.decoded(signal, self._decode(signal, messages), messages, store=True)
+        return self.decoded(signal, decode_either(self._decode, signal, messages), messages, store=True)
 
     def decoded(self, signal: Signal, decoded: Decoded, messages: Sequence[Message], *, store: bool) -> Normalized:
         """Everything after decoding; `store=False` leaves the rows out (replay)."""
@@ -91,6 +92,8 @@ class Normalizer:
             facts = self._model.facts(signal, table)
             offsets = table.column("SourceOffset").to_pylist()
             _tell_facts(facts, offsets, events)
+            known = (call for call in facts.tool_calls if call.session_id)
+            events[ATTEMPTS.name] = routing.attempt_events(known, last.offset)
             out.slices = self._slices(signal, table, facts)
             events[SLICES.name] = [
                 _slice_event(one, last.offset, watermark)
@@ -103,13 +106,18 @@ class Normalizer:
             out.tables |= {name: self._redactor.table(rows) for name, rows in decoded.tables.items() if rows.num_rows}
             if decoded.dead_letters:
                 out.tables |= self.buried(decoded.dead_letters)
-        out.derived = {
-            topic.name: Derived(
-                last.topic, last.partition, first.offset, last.offset, watermark, events.get(topic.name, [])
-            )
-            for topic in (LINKS, CALLS, SLICES)
-        }
+        if signal != "metrics":  # there is nothing in metrics that a keyed stage judges
+            out.derived = {
+                topic.name: Derived(
+                    last.topic, last.partition, first.offset, last.offset, watermark, events.get(topic.name, [])
+                )
+                for topic in (LINKS, CALLS, ATTEMPTS, SLICES)
+            }
         return out
+
+    def redacted(self, text: str) -> str:
+        """A text that may quote what was sent, fit to be shown."""
+        return self._redactor.text(text)
 
     def buried(self, letters: Sequence[DeadLetter]) -> dict[str, pa.Table]:
         """Dead letters as rows, redacted: bytes of no use can still hold secrets, and the reason can quote them."""
@@ -125,7 +133,8 @@ class Normalizer:
     def _slices(self, signal: Signal, table: pa.Table, facts: Facts) -> list[Slice]:
         observations = chain(series.of_tool_calls(facts.tool_calls), series.of_model_calls(facts.model_calls))
         if signal == "traces" and not facts.claimed.all():
-            observations = chain(observations, series.of_spans(table.filter(pa.array(~facts.claimed))))
+            counted = series.inherited(table, facts.claimed)
+            observations = chain(observations, series.of_spans(table.filter(pa.array(~facts.claimed)), counted))
         return series.slices(observations, self._names)
 
 
@@ -141,7 +150,7 @@ def _tell_facts(facts: Facts, offsets: list[int], events: dict[str, list[Event]]
     A fact with neither session nor trace cannot be anybody's: it is stored and not judged.
     """
     rows: list[tuple[int, bool, Event]] = [
-        (row, False, Event(one.trace_id, offsets[row], "link", list(one), one.start_time_unix_nano))
+        (row, False, Event(one.trace_id, offsets[row], "link", one, one.start_time_unix_nano))
         for row, one in zip(facts.link_rows, facts.links, strict=True)
     ]
     for found in _by_kind(facts):
@@ -149,7 +158,7 @@ def _tell_facts(facts: Facts, offsets: list[int], events: dict[str, list[Event]]
             known = fact.session_id != ""
             key = wire.session_key(fact) if known else fact.trace_id
             if key:
-                told = (key, offsets[row], found.kind, list(fact), wire.end_of(fact))
+                told = (key, offsets[row], found.kind, fact, wire.end_of(fact))
                 rows.append((row, known, tuple.__new__(Event, told)))
     rows.sort(key=itemgetter(0))
     calls, links = events[CALLS.name], events[LINKS.name]

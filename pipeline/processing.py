@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from pipeline import routing, wire
+from pipeline.dead_letter_limit import DeadLetterLimit
 from pipeline.message import DeadLetter, Message
-from pipeline.minutes import SeriesMinute
+from pipeline.minutes import Told
 from pipeline.normalize import Normalized, Normalizer
 from pipeline.resolver import Output
 from pipeline.stages import derived
@@ -23,8 +24,8 @@ from pipeline.stages.keyed import Origin
 from pipeline.stages.planned import Outgoing
 from schemas.facts import Slice
 from schemas.finding import Finding
-from schemas.rows import finding_rows, series_rows
-from schemas.topics import CALLS, FINDINGS
+from schemas.rows import finding_rows, series_rows, verdict_rows
+from schemas.topics import ATTEMPTS, CALLS, FINDINGS
 from sinks.contract import Batch, Mend, Sink
 
 
@@ -33,6 +34,10 @@ class Store(Sink[Batch], Protocol):
 
     async def mend(self, mends: Sequence[Mend]) -> None:
         """Show calls under another session."""
+        ...
+
+    async def dead_letters(self, topic: str, partition: int, first: int, last: int) -> Collection[int]:
+        """Offsets, among those from first to last, that have a dead letter; raises SinkError."""
         ...
 
 
@@ -53,11 +58,14 @@ AGENT_METRICS = ("otel_metrics_sum", "otel_metrics_histogram")
 class Normalize:
     """Raw topics to storage and to the keyed stages. Batches of several partitions take turns in one thread."""
 
-    def __init__(self, normalizer: Normalizer, store: Store, observer: Observer, partitions: int) -> None:
+    def __init__(
+        self, normalizer: Normalizer, store: Store, observer: Observer, partitions: int, dead_letter_limit: int = 0
+    ) -> None:
         self._normalizer = normalizer
         self._store = store
         self._observer = observer
         self._partitions = partitions
+        self._limit = DeadLetterLimit(dead_letter_limit, store, normalizer.redacted)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="normalize")
 
     async def process(
@@ -66,6 +74,7 @@ class Normalize:
         """Decode, store, count; what goes on is a function of the messages alone."""
         loop = asyncio.get_running_loop()
         done, outgoing = await loop.run_in_executor(self._worker, self._prepare, messages)
+        await self._limit.check(done.dead_letters)
         began = time.perf_counter()
         await self._store.write(
             Batch(topic, partition, messages[0].offset, messages[-1].offset, done.tables, replay=replay)
@@ -98,6 +107,7 @@ class Normalize:
         letter = DeadLetter(
             message.topic, message.partition, message.offset, message.timestamp_unix_nano, reason, message.value
         )
+        await self._limit.check([letter])
         rows = self._normalizer.buried([letter])
         await self._store.write(
             Batch(message.topic, message.partition, message.offset, message.offset, rows, replay=True)
@@ -125,7 +135,7 @@ class KeepFindings:
         offsets = [message.offset for message in messages]
         rows = {"findings": finding_rows(findings, topic, partition, offsets)}
         await self._store.write(Batch(topic, partition, offsets[0], offsets[-1], rows, upsert=True))
-        self._observer.observe_findings(findings)
+        self._observer.observe_findings(finding for finding in findings if not finding.shadow)
         for finding in findings:
             self._tell(finding)
         del replay
@@ -149,30 +159,40 @@ class Publishers:
         settled = routing.settled(outputs)
         if settled.mends:
             await self._store.mend(settled.mends)
-        message = derived.Derived(
-            origin.topic, origin.partition, origin.first, origin.last, origin.watermark_unix_nano, settled.events
-        )
-        await self._send(
-            [
-                Outgoing(CALLS.name, derived.encode(part), None, partition)
+        outgoing = []
+        for topic, events in ((CALLS.name, settled.events), (ATTEMPTS.name, settled.attempts)):
+            message = derived.Derived(
+                origin.topic, origin.partition, origin.first, origin.last, origin.watermark_unix_nano, events
+            )
+            outgoing += [
+                Outgoing(topic, derived.encode(part), None, partition)
                 for partition, part in derived.split(message, self._partitions)
                 if part.events
             ]
-        )
+        await self._send(outgoing)
 
     async def calls(self, outputs: Sequence[Finding], origin: Origin) -> None:
         """Findings go on."""
         del origin
         await self._findings(outputs)
 
-    async def slices(self, outputs: Sequence[Finding | SeriesMinute], origin: Origin) -> None:
-        """Minutes are stored, findings go on."""
+    async def attempts(self, outputs: Sequence[Finding], origin: Origin) -> None:
+        """Findings go on."""
+        del origin
+        await self._findings(outputs)
+
+    async def slices(self, outputs: Sequence[Told], origin: Origin) -> None:
+        """Minutes and verdicts are stored, findings go on."""
         judged = routing.judged(outputs)
+        last = max(0, origin.last)
+        place = (origin.topic, origin.partition)
+        rows: dict[str, pa.Table] = {}
         if judged.minutes:
-            offsets = [max(0, origin.last)] * len(judged.minutes)
-            rows = {"series_1m": series_rows(judged.minutes, origin.topic, origin.partition, offsets)}
-            batch = Batch(origin.topic, origin.partition, offsets[0], offsets[0], rows, upsert=True)
-            await self._store.write(batch)
+            rows["series_1m"] = series_rows(judged.minutes, *place, [last] * len(judged.minutes))
+        if judged.verdicts:
+            rows["series_verdicts"] = verdict_rows(judged.verdicts, *place, [last] * len(judged.verdicts))
+        if rows:
+            await self._store.write(Batch(*place, last, last, rows, upsert=True))
         await self._findings(judged.findings)
 
     async def _findings(self, findings: Sequence[Finding]) -> None:

@@ -24,7 +24,7 @@ from pipeline.settings import Settings
 from pipeline.stages.derived import Derived, split
 from pipeline.stages.inline import InlineStage
 from schemas.finding import Finding
-from schemas.topics import CALLS, LINKS, LOGS, SLICES, SPANS, Signal
+from schemas.topics import ATTEMPTS, CALLS, LINKS, LOGS, SLICES, SPANS, Signal
 
 SIGNAL_TABLES: Final[tuple[tuple[Signal, str, str], ...]] = (
     ("traces", SPANS.name, "otel_traces"),
@@ -100,6 +100,7 @@ class Replay:
         made, within = folds(detectors, settings), bounds(settings)
         self._links = InlineStage(made.links, within.links, self._started)
         self._calls = InlineStage(made.calls, within.calls, self._started)
+        self._attempts = InlineStage(made.attempts, within.attempts, self._started)
         self._slices = InlineStage(made.slices, within.slices, self._started)
         self._waiting: list[Message] = []
         self._waiting_bytes = 0
@@ -143,15 +144,18 @@ class Replay:
             self._settle(self._links.feed(message), message.watermark_unix_nano)
         for message in sent(derived[CALLS.name]):
             self._found(self._calls.feed(message))
+        for message in sent(derived[ATTEMPTS.name]):
+            self._found(self._attempts.feed(message))
         for message in sent(derived[SLICES.name]):
             self._found(routing.judged(self._slices.feed(message)).findings)
 
     def _settle(self, outputs: Sequence[Output], watermark: int) -> None:
         """What the resolver put out goes on to the detectors; there is no storage to mend."""
-        events = routing.settled(outputs).events
-        if events:
-            for message in sent(Derived(LINKS.name, 0, self.lines, self.lines, watermark, events)):
-                self._found(self._calls.feed(message))
+        settled = routing.settled(outputs)
+        for stage, events in ((self._calls, settled.events), (self._attempts, settled.attempts)):
+            if events:
+                for message in sent(Derived(LINKS.name, 0, self.lines, self.lines, watermark, events)):
+                    self._found(stage.feed(message))
 
     def _found(self, findings: Sequence[Finding]) -> None:
         for finding in findings:

@@ -88,7 +88,7 @@ class Resolver:
         del key
         return Trace()
 
-    def apply(self, state: Trace, kind: str, fields: list[Any]) -> list[Output]:
+    def apply(self, state: Trace, kind: str, fields: Sequence[Any]) -> list[Output]:
         """Fold one link or one call."""
         if kind == "link":
             return self._apply_link(state, wire.link(fields))

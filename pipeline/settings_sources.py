@@ -14,6 +14,7 @@ from schemas.errors import SettingsError
 
 PREFIX: Final = "TELLTALE_"
 FILE_VARIABLE: Final = "TELLTALE_CONFIG"
+SECRETS: Final = frozenset({"kafka_password"})
 _UNITS: Final = {"": 1, "B": 1, "KIB": KIB, "MIB": MIB, "GIB": GIB}
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 
@@ -43,6 +44,11 @@ def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str], file
     for name, value in flags.items():
         if name not in kinds:
             raise SettingsError(f"{name} is no setting{_nearest(name, kinds)}")
+        if name in SECRETS:
+            raise SettingsError(
+                f"{name} does not belong on a command line, where everybody can read it: write it to a file and give "
+                f"{name}_file, or set {PREFIX}{name.upper()}"
+            )
         if value is not None:
             found[name] = _convert(name, kinds[name], value, f"--{name.replace('_', '-')}")
     return Settings(**found)

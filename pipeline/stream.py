@@ -13,25 +13,20 @@ from pipeline.processing import KeepFindings, Normalize, Observer, Publishers, S
 from pipeline.settings import Settings
 from pipeline.stages.embedded import EmbeddedApp, Stage, make_app
 from pipeline.stages.keyed import KeyedOptions, KeyedStage
+from pipeline.stages.order import Cuts
 from pipeline.stages.planned import BatchLimits, PlannedStage
+from pipeline.transport.kafka import app_options, is_kafka
 from pipeline.transport.local import directory_of
 from pipeline.transport.log import Log, open_log
 from pipeline.watchdog import Watchdog
 from schemas.finding import Finding
-from schemas.topics import CALLS, FINDINGS, LINKS, SLICES, SOURCES, TOPICS, Signal
+from schemas.topics import ATTEMPTS, CALLS, FINDINGS, LINKS, LOGS, SLICES, SOURCES, SPANS, TOPICS
 
 SETTLE_S: Final = 10.0
 
 
-class LocalLogWriter:
-    """The receiver's way into the local log. Contract: `pipeline.receiver.contract.LogWriter`."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-
-    async def append(self, signal: Signal, value: bytes) -> None:
-        """Store one OTLP export request; returns when it is on disk; raises LogFullError."""
-        await self._log.append(SOURCES[signal].name, value)
+MINUTES_FLUSH_S: Final = 1.0
+"""Until what follows from minutes and attempts is sent on: a minute is judged when it is over."""
 
 
 class Parts(NamedTuple):
@@ -45,30 +40,57 @@ class Parts(NamedTuple):
     """Told of every revision once it is stored; of some twice, after a crash."""
 
 
+class Progress(NamedTuple):
+    """How far one partition has come."""
+
+    topic: str
+    partition: int
+    done: int
+    """Everything before this offset is processed."""
+    end: int
+    """The next offset to be written."""
+    watermark_unix_nano: int
+    """Event time up to which its keys were judged; 0: it keeps no states."""
+
+
 class Stream:
-    """Everything from the log to the findings. `start` once, `stop` once."""
+    """Everything from the log to the findings. `start` once, `stop` once.
+
+    On Kafka the topics have to be there, and `partitions` is the number of those with states
+    (`pipeline.transport.kafka_topics.prepare_topics`).
+    """
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self._store = store = parts.store
-        self.app: Any = make_app(settings.broker_url, settings.data_dir, partitions=settings.partitions)
-        self.log = _prepare_log(self.app, settings)
-        self.writer = LocalLogWriter(self.log)
-        self._normalize = Normalize(parts.normalizer, store, parts.observer, settings.partitions)
+        self._in_fleet = is_kafka(settings.broker_url)
+        self.app: Any = _app(settings)
+        self.log = None if self._in_fleet else _prepare_log(self.app, settings)
+        # On one machine the receiver has refused what is no request, and who posts one that cannot be used must not be
+        # able to stop receiver, API and all.
+        limit = settings.dead_letter_limit if self._in_fleet else 0
+        self._normalize = Normalize(parts.normalizer, store, parts.observer, settings.partitions, limit)
         publishers = Publishers(lambda: self.app.producer, store, settings.partitions)
         batches = BatchLimits(settings.batch_messages, settings.batch_bytes, settings.batch_linger_s)
-        made = folds(parts.detectors, settings)
+        self._folds = made = folds(parts.detectors, settings)
         within = bounds(settings)
-        links, calls, slices = (
-            KeyedOptions(settings.flush_messages, settings.flush_s, limits, settings.partitions) for limits in within
+        unhurried = max(settings.flush_s, MINUTES_FLUSH_S)
+        paces = (settings.flush_s, settings.flush_s, unhurried, unhurried)
+        links, calls, attempts, slices = (
+            KeyedOptions(pace, settings.store_messages, settings.store_s, limits, settings.partitions, self._in_fleet)
+            for pace, limits in zip(paces, within, strict=True)
         )
         raw = PlannedStage(self.app, "normalize", [t.name for t in SOURCES.values()], self._normalize, batches)
+        cuts = Cuts(self.app, raw.places, (SPANS.name, LOGS.name)) if self._in_fleet else None
         resolve = KeyedStage(self.app, LINKS.name, made.links, publishers.links, links).after(raw)
         self._calls = KeyedStage(self.app, CALLS.name, made.calls, publishers.calls, calls).after(raw, resolve)
+        retried = KeyedStage(self.app, ATTEMPTS.name, made.attempts, publishers.attempts, attempts).after(raw, resolve)
         self._slices = KeyedStage(self.app, SLICES.name, made.slices, publishers.slices, slices).after(raw)
+        for stage in (resolve, self._calls, retried, self._slices):
+            stage.in_order(cuts)
         keep = PlannedStage(
             self.app, "findings", [FINDINGS.name], KeepFindings(store, parts.observer, parts.tell), batches
         )
-        self.stages: tuple[Stage, ...] = (raw, resolve, self._calls, self._slices, keep)
+        self.stages: tuple[Stage, ...] = (raw, resolve, self._calls, retried, self._slices, keep)
         self._running = EmbeddedApp(self.app, self.stages)
         self._watchdog = Watchdog(self.app, self.stages, settings.watchdog_s) if settings.watchdog_s else None
 
@@ -78,6 +100,10 @@ class Stream:
         await self._running.start()
         if self._watchdog is not None:
             self._watchdog.start()
+
+    def use(self, detectors: Detectors) -> None:
+        """Judge with these detectors from the next event on."""
+        self._folds.use(detectors)
 
     async def failed(self) -> None:
         """Wait for a service to crash and raise why; returns only when the stream was stopped."""
@@ -91,27 +117,38 @@ class Stream:
         """Finish what has arrived (for at most `SETTLE_S`), commit, close; what is left waits in the log."""
         if self._watchdog is not None:
             await self._watchdog.stop()
-        if self.app.started and not self.app.crashed:
-            await self._running.settle(SETTLE_S)
+        if self.app.started and not self.app.crashed and not self._in_fleet:
+            await self._running.settle(SETTLE_S)  # in a fleet others go on with what is left, and more always comes
         await self._running.stop()
         await asyncio.to_thread(self._normalize.close)
         await self._store.close()
-        self.log.close()
+        if self.log is not None:
+            self.log.close()
 
-    async def lag(self) -> dict[str, int]:
-        """Topic -> messages that wait to be processed."""
+    async def progress(self) -> list[Progress]:
+        """How far every partition of ours has come."""
         consumer = self.app.consumer
-        waiting: dict[str, int] = {}
+        found = []
         for stage in self.stages:
             ours = [tp for tp in consumer.assignment() if tp.topic in stage.topics]
-            for tp, end in (await consumer.highwaters(*ours)).items():
-                waiting[tp.topic] = waiting.get(tp.topic, 0) + max(0, end - (stage.done(tp) or 0))
-        return waiting
+            ends = await consumer.highwaters(*ours)
+            for tp in ours:
+                done = stage.done(tp)
+                if done is not None:
+                    found.append(Progress(tp.topic, tp.partition, done, max(done, ends[tp]), stage.watermark(tp)))
+        return found
 
     @property
     def watermark_unix_nano(self) -> int:
         """Event time up to which sessions and series have been judged; 0 = nothing has arrived."""
         return self._calls.watermark_unix_nano
+
+
+def _app(settings: Settings) -> Any:
+    options = app_options(settings) if is_kafka(settings.broker_url) else None
+    return make_app(
+        settings.broker_url, settings.data_dir, partitions=settings.partitions, group=settings.group, options=options
+    )
 
 
 def _prepare_log(app: Any, settings: Settings) -> Log:

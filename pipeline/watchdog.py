@@ -2,7 +2,8 @@
 
 Measured, not guessed: once a second each partition's own done offset is held against the log's end, asked anew (the
 consumer's cached one lies when the fetcher is dead). A plain thread watches the check itself, for a blocked event
-loop. Waiting for a store that is down is no standstill: its retries count as progress.
+loop. Waiting for a store that is down is no standstill: retries count as progress, those of any stage for all, since
+all wait for the same store and their writes stand in one queue.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Watchdog:
         self._end = end
         self._beat = time.monotonic()
         self._doing = "starting"
+        self._restored = 0
         self._stopped = threading.Event()
         self._seen: dict[TP, tuple[object, float]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -64,9 +66,11 @@ class Watchdog:
     async def _check_for_ever(self) -> None:
         while True:
             await asyncio.sleep(min(CHECK_S, self._stall_s / 4))
-            # while it rebalances or restores, the beat is not renewed: the thread bounds that
+            # while it rebalances, or restores and comes no further, the beat is not renewed: the thread bounds that
             if self._app.rebalancing or self._app.in_recovery:
                 self._doing = "rebalancing or restoring"
+                if (restored := self._app.tables.restored) != self._restored:
+                    self._restored, self._beat = restored, time.monotonic()
                 self._seen.clear()
                 continue
             self._doing = "asking for the ends of the log"
@@ -82,6 +86,7 @@ class Watchdog:
         """Which partition stands still, and where; "" if none does."""
         consumer = self._app.consumer
         now = time.monotonic()
+        retries = sum(stage.retries for stage in self._stages)
         for stage in self._stages:
             ours = [tp for tp in consumer.assignment() if tp.topic in stage.topics]
             ends = await consumer.highwaters(*ours)
@@ -94,7 +99,7 @@ class Watchdog:
                 if done >= ends[tp]:
                     self._seen.pop(tp, None)
                     continue
-                progress = (done, stage.retries)
+                progress = (done, retries)
                 before = self._seen.get(tp)
                 if before is None or before[0] != progress:
                     self._seen[tp] = (progress, now)

@@ -6,13 +6,13 @@ JSON has no NaN: it travels as null and comes back as NaN. Histogram buckets tra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import orjson
 
 from schemas.facts import Exemplar, Link, Marker, ModelCall, SessionFact, Slice, ToolCall
-from schemas.finding import Evidence, Finding
+from schemas.finding import Change, Evidence, Finding
 
 FactKind = Literal["tool", "model", "marker", "link", "slice"]
 
@@ -27,8 +27,10 @@ KINDS: Final[dict[type, FactKind]] = {
 _COST = ModelCall._fields.index("cost_usd")
 _TEMPERATURE = ModelCall._fields.index("temperature")
 _FINISH = ModelCall._fields.index("finish_reasons")
-_HISTOGRAM = Slice._fields.index("histogram")
-_HASHES = Slice._fields.index("session_hashes")
+_TOOL_FIELDS, _MODEL_FIELDS = len(ToolCall._fields), len(ModelCall._fields)
+"""Messages of an older version have fewer."""
+_HISTOGRAMS = tuple(Slice._fields.index(name) for name in ("histogram", "token_histogram", "cost_histogram"))
+_HASHES = tuple(Slice._fields.index(name) for name in ("session_hashes", "failed_hashes"))
 _EXEMPLARS = Slice._fields.index("exemplars")
 
 
@@ -52,48 +54,67 @@ def end_of(fact: SessionFact) -> int:
 
 def to_fields(fact: SessionFact | Link | Slice) -> list[Any]:
     """The fact's fields, fit for JSON."""
-    fields = list(fact)
+    fields: list[Any] = list(fact)
     if isinstance(fact, Slice):
-        fields[_HISTOGRAM] = {str(index): count for index, count in fact.histogram.items()}
+        for at in _HISTOGRAMS:
+            fields[at] = {str(index): count for index, count in fields[at].items()}
         fields[_EXEMPLARS] = [list(e) for e in fact.exemplars]
     return fields
 
 
-def _model(fields: list[Any]) -> ModelCall:
-    fields = fields.copy()
+def _model(told: Sequence[Any]) -> ModelCall:
+    if type(told) is ModelCall:
+        return told
+    fields = list(told)
     if fields[_COST] is None:
         fields[_COST] = math.nan
     if fields[_TEMPERATURE] is None:
         fields[_TEMPERATURE] = math.nan
     fields[_FINISH] = tuple(fields[_FINISH])
-    return ModelCall._make(fields)
+    return tuple.__new__(ModelCall, fields) if len(fields) == _MODEL_FIELDS else ModelCall(*fields)
+
+
+def _tool(fields: Sequence[Any]) -> ToolCall:
+    if type(fields) is ToolCall:
+        return fields
+    return tuple.__new__(ToolCall, fields) if len(fields) == _TOOL_FIELDS else ToolCall(*fields)
 
 
 def _slice(fields: list[Any]) -> Slice:
-    fields[_HISTOGRAM] = {int(index): count for index, count in fields[_HISTOGRAM].items()}
+    """Slices of an older version have fewer fields."""
+    for at in _HISTOGRAMS:
+        if at < len(fields) and fields[at]:
+            fields[at] = {int(index): count for index, count in fields[at].items()}
     fields[_EXEMPLARS] = tuple(Exemplar(*e) for e in fields[_EXEMPLARS])
-    fields[_HASHES] = tuple(fields[_HASHES])
+    for at in _HASHES:
+        if at < len(fields):
+            fields[at] = tuple(fields[at])
     return Slice(*fields)
 
 
-_READERS: Final[dict[str, Callable[[list[Any]], SessionFact]]] = {
-    "tool": ToolCall._make,
+_READERS: Final[dict[str, Callable[[Sequence[Any]], SessionFact]]] = {
+    "tool": _tool,
     "model": _model,
     "marker": Marker._make,
 }
 
 
-def session_fact(kind: str, fields: list[Any]) -> SessionFact:
-    """The tool call, model call or marker that `to_fields` took apart."""
+def session_fact(kind: str, fields: Sequence[Any]) -> SessionFact:
+    """The tool call, model call or marker that `to_fields` took apart, or that never was."""
     return _READERS[kind](fields)
 
 
-def link(fields: list[Any]) -> Link:
+ATTEMPTS: Final = "attempts"
+"""Event kind: the attempts of one batch at one service in order of time, one list of fields each
+(`detectors.retries.attempts.row_of`)."""
+
+
+def link(fields: Sequence[Any]) -> Link:
     """The link that `to_fields` took apart."""
     return Link(*fields)
 
 
-def slice_of(fields: list[Any]) -> Slice:
+def slice_of(fields: Sequence[Any]) -> Slice:
     """The slice that `to_fields` took apart."""
     return _slice(list(fields))
 
@@ -106,6 +127,14 @@ def finding_to_bytes(finding: Finding) -> bytes:
     return orjson.dumps(finding)
 
 
+def _change(fields: dict[str, Any]) -> Change:
+    for name in ("size", "low", "high"):
+        if fields[name] is None:
+            fields[name] = math.nan
+    fields["coincides"] = tuple(fields["coincides"])
+    return Change(**fields)
+
+
 def finding_from_bytes(data: bytes) -> Finding:
     """The inverse of `finding_to_bytes`."""
     fields = orjson.loads(data)
@@ -113,4 +142,6 @@ def finding_from_bytes(data: bytes) -> Finding:
         if fields[name] is None:
             fields[name] = math.nan
     fields["evidence"] = tuple(Evidence(**e) for e in fields["evidence"])
+    if fields.get("change"):
+        fields["change"] = _change(fields["change"])
     return Finding(**fields)

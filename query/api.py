@@ -1,36 +1,56 @@
-"""The HTTP API: JSON for agents, `/metrics` for Prometheus.
+"""The HTTP API: the tasks of `query.tasks` as JSON for agents, `/metrics` for Prometheus.
 
-Errors are `{"error": {code, message, field, hint, retry_after_s}}`. It is meant for loopback: a Host header that
-names anything else is refused, so that no web page can reach it by rebinding its own name.
+Errors are `{"error": {code, message, field, hint, retry_after_s}}`. What stands in front of it (Host and Origin,
+tokens, rates) is in `query.guarded`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from query.findings import MAX_LIMIT, STATUSES, Filter
-from query.hosts import LOOPBACK, HostCheck
-from query.reader import MAX_ROWS
+from query.feed.routes import DOORS, Door, Doors
+from query.feed.tasks import FOLLOW, FOLLOWING, STREAM
+from query.guarded import OPEN, Access, Guarded
+from query.mcp.http import PATH, McpDoor
+from query.openapi import document
+from query.refusals import refusal
 from query.service import Service
+from query.tasks import FINDINGS, TASKS, Task
 from schemas.errors import QueryError
-from schemas.finding import SEVERITIES
 
 MAX_BODY_BYTES: Final = 65_536
-KINDS: Final = ("tool_call_loop", "latency_regression", "error_spike")
-ENDPOINTS: Final = "/v1/overview, /v1/findings, /v1/findings/ID, /v1/sessions/ID, POST /v1/sql, /healthz, /metrics"
-RETRY_AFTER_S: Final = {"busy": 1.0, "store_unavailable": 2.0}
+ENDPOINTS: Final = ", ".join([*(f"{task.method} {task.path}" for task in TASKS), "/v1/openapi.json", "/healthz"])
+JSON_HINT: Final = 'such as {"sql": "SELECT ..."}'
 
-Answer = Callable[[Service, Request], Awaitable[dict[str, Any]]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _Identity(Convertor[str]):
+    """The rest of a path, whatever is in it: ids of sessions are telemetry's, line breaks and all."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("identity", _Identity())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +64,14 @@ class Process:
     """Why the process is not well; "" = it is."""
 
 
-def api_app(service: Service, process: Process, allowed_hosts: Sequence[str] = LOOPBACK) -> Any:
+def api_app(service: Service, doors: Doors, process: Process, access: Access = OPEN) -> Any:
     """The application.
 
     Args:
         service: Answers the questions.
+        doors: Answers those about the feed.
         process: For `/metrics` and `/healthz`.
-        allowed_hosts: Names that a Host header may have; `*` = any.
+        access: Who may ask, under which names, how often.
     """
 
     async def metrics(_: Request) -> Response:
@@ -59,146 +80,159 @@ def api_app(service: Service, process: Process, allowed_hosts: Sequence[str] = L
     async def healthz(_: Request) -> Response:
         trouble = process.trouble()
         body = {"status": "trouble" if trouble else "ok", "reason": trouble or None, "as_of": service.as_of()}
-        return _json(body, 503 if trouble else 200)
+        return json_response(body, 503 if trouble else 200)
 
-    def answering(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            try:
-                return _json(await answer(service, request))
-            except QueryError as error:
-                return _error(error)
+    described = orjson.dumps(document())
 
-        return endpoint
+    async def openapi(request: Request) -> Response:
+        return _tagged(request, described, _tag(described))
 
     routes = [
-        Route("/v1/findings", answering(_findings), methods=["GET"]),
-        Route("/v1/findings/{id:path}", answering(_finding), methods=["GET"]),
-        Route("/v1/sessions/{id:path}", answering(_session), methods=["GET"]),
-        Route("/v1/overview", answering(_overview), methods=["GET"]),
-        Route("/v1/sql", answering(_sql), methods=["POST"]),
+        Route(PATH, McpDoor(service, doors)),
+        *_feed_routes(service, doors),
+        *(route for task in TASKS for route in _routes(service, task)),
+        Route("/v1/openapi.json", openapi, methods=["GET"]),
         Route("/healthz", healthz, methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route, Exception: _broken})
     app.router.redirect_slashes = False
-    return HostCheck(app, allowed_hosts)
+    return Guarded(app, access)
 
 
-async def _findings(service: Service, request: Request) -> dict[str, Any]:
-    asked = _parameters(request, "status", "severity", "kind", "session", "limit", "after")
-    which = Filter(
-        status=_one_of(asked, "status", tuple(status for status in STATUSES if status)),
-        severity=_one_of(asked, "severity", SEVERITIES),
-        kind=_one_of(asked, "kind", KINDS),
-        session=asked.get("session", ""),
-    )
-    return await service.findings(which, _limit(asked.get("limit", "50"), MAX_LIMIT), asked.get("after", ""))
+def answering(answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Endpoint:
+    """An endpoint that gives what `answer` gives, or the error that it raises."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            answered = await answer(request)
+        except QueryError as error:
+            return refusal(error)
+        if request.method == "POST":
+            return json_response(answered)
+        # Freshness moves all the time: a tag is of what is said, so that a poll that has nothing new costs nothing.
+        said = {name: value for name, value in answered.items() if name not in ("as_of", "coverage", "tokens")}
+        return _tagged(request, orjson.dumps(answered), f"W/{_tag(orjson.dumps(said))}")
+
+    return endpoint
 
 
-async def _finding(service: Service, request: Request) -> dict[str, Any]:
-    _parameters(request)
-    return await service.finding(request.path_params["id"])
+def _feed_routes(service: Service, doors: Doors) -> list[Route]:
+    """They stand before the tasks' own: what asks for the feed is a list of findings too, by its path."""
+
+    async def stream(request: Request) -> Any:
+        try:
+            return await doors.stream(request)
+        except QueryError as error:
+            return refusal(error)
+
+    async def follow(request: Request) -> dict[str, Any]:
+        return await doors.follow(_query(request, FOLLOW), await service.head())
+
+    listing, following = _task_endpoint(service, FINDINGS), answering(follow)
+
+    async def findings(request: Request) -> Response:
+        return await (following if FOLLOWING & set(request.query_params) else listing)(request)
+
+    return [
+        Route(FINDINGS.path, findings, methods=["GET"]),
+        Route(STREAM.path, stream, methods=["GET"]),
+        *(
+            Route(door.task.path, answering(partial(_door, service, doors, door)), methods=[door.task.method])
+            for door in DOORS
+        ),
+    ]
 
 
-async def _session(service: Service, request: Request) -> dict[str, Any]:
-    _parameters(request)
-    return await service.session(request.path_params["id"])
+async def _door(service: Service, doors: Doors, door: Door, request: Request) -> dict[str, Any]:
+    given = _query(request, door.task) if door.task.method == "GET" else await _body(request)
+    return {"as_of": service.as_of(), **await door.open(doors, given | dict(request.path_params))}
 
 
-async def _overview(service: Service, request: Request) -> dict[str, Any]:
-    _parameters(request)
-    return await service.overview()
+def _routes(service: Service, task: Task) -> list[Route]:
+    endpoint = _task_endpoint(service, task)
+    routes = [Route(task.path, endpoint, methods=[task.method])]
+    identity = task.identity
+    if identity is not None:
+        one = Route(f"{task.path}/{{{identity.name}:identity}}", endpoint, methods=[task.method])
+        routes = [one] if identity.required else [*routes, one]
+    return routes
 
 
-async def _sql(service: Service, request: Request) -> dict[str, Any]:
-    _parameters(request)
+def _task_endpoint(service: Service, task: Task) -> Endpoint:
+    async def answer(request: Request) -> dict[str, Any]:
+        given = _query(request, task) if task.method == "GET" else await _body(request)
+        return await service.answer(task.name, given | dict(request.path_params))
+
+    return answering(answer)
+
+
+def _query(request: Request, task: Task) -> dict[str, object]:
+    """The query parameters; refuses what is there twice and may not be."""
+    several = {p.name for p in task.parameters if p.kind == "texts"}
+    in_path = {p.name for p in task.parameters if p.identity}
+    given: dict[str, object] = {}
+    for name in request.query_params:
+        values = request.query_params.getlist(name)
+        if name in in_path:
+            raise QueryError("unknown_parameter", f"{name} stands in the path", field=name, hint=f"{task.path}/ID")
+        if len(values) > 1 and name not in several:
+            raise QueryError("repeated_parameter", f"{name[:60]!r} is given twice", field=name[:60])
+        given[name] = values if name in several else values[0]
+    return given
+
+
+async def _body(request: Request) -> dict[str, object]:
+    """The parameters in a JSON body."""
+    if request.query_params:
+        name = next(iter(request.query_params))[:60]
+        raise QueryError("unknown_parameter", "parameters stand in the body here", field=name, hint=JSON_HINT)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise QueryError("wrong_content_type", "send application/json", hint='{"sql": "SELECT ..."}', status=415)
-    try:
-        asked = orjson.loads(await _body(request))
-    except orjson.JSONDecodeError as error:
-        raise QueryError("bad_json", f"the body is not JSON: {error}", hint='{"sql": "SELECT ..."}') from error
-    if not isinstance(asked, dict) or not isinstance(asked.get("sql"), str):
-        raise QueryError("missing", "the body has no text `sql`", field="sql", hint='{"sql": "SELECT ..."}')
-    unknown = sorted(set(asked) - {"sql", "limit"})
-    if unknown:
-        raise QueryError(
-            "unknown_parameter", f"there is no {unknown[0][:60]!r}", field=unknown[0][:60], hint="sql, limit"
-        )
-    return await service.sql(asked["sql"], _limit(str(asked.get("limit", 1000)), MAX_ROWS))
-
-
-async def _body(request: Request) -> bytes:
+        raise QueryError("wrong_content_type", "send application/json", hint=JSON_HINT, status=415)
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 raise QueryError("too_large", f"a body may have {MAX_BODY_BYTES} bytes", status=413)
+        asked = orjson.loads(body)
     except ClientDisconnect as error:
         raise QueryError("disconnected", "the client went away") from error
-    return bytes(body)
+    except orjson.JSONDecodeError as error:
+        raise QueryError("bad_json", f"the body is not JSON: {error}", hint=JSON_HINT) from error
+    if not isinstance(asked, dict):
+        raise QueryError("bad_json", "the body is not a JSON object", hint=JSON_HINT)
+    return asked
 
 
-def _parameters(request: Request, *known: str) -> dict[str, str]:
-    """The query parameters; refuses what is unknown or there twice."""
-    for name in request.query_params:
-        if name not in known:
-            raise QueryError(
-                "unknown_parameter", f"there is no {name[:60]!r}", field=name[:60], hint=", ".join(known) or "none"
-            )
-        if len(request.query_params.getlist(name)) > 1:
-            raise QueryError("repeated_parameter", f"{name!r} is given twice", field=name)
-    return dict(request.query_params)
-
-
-def _one_of(asked: dict[str, str], name: str, values: Sequence[str]) -> str:
-    value = asked.get(name, "")
-    if value and value not in values:
-        raise QueryError("bad_value", f"{name} cannot be {value[:60]!r}", field=name, hint=", ".join(values))
-    return value
-
-
-def _limit(text: str, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise QueryError("bad_value", f"limit cannot be {text[:20]!r}", field="limit", hint=f"1 to {most}")
-    return int(text)
-
-
-def _json(body: Any, status: int = 200) -> Response:
+def json_response(body: Any, status: int = 200) -> Response:
+    """JSON that is not kept by anyone on the way."""
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
     return Response(orjson.dumps(body), status, headers, "application/json")
 
 
-def _error(error: QueryError) -> Response:
-    retry_after_s = RETRY_AFTER_S.get(error.code)
-    response = _json(
-        {
-            "error": {
-                "code": error.code,
-                "message": str(error),
-                "field": error.field or None,
-                "hint": error.hint or None,
-                "retry_after_s": retry_after_s,
-            }
-        },
-        error.status,
-    )
-    if retry_after_s is not None:
-        response.headers["retry-after"] = str(int(retry_after_s))
-    return response
+def _tag(content: bytes) -> str:
+    return f'"{blake2b(content, digest_size=8).hexdigest()}"'
+
+
+def _tagged(request: Request, content: bytes, tag: str) -> Response:
+    headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff", "etag": tag}
+    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if tag.removeprefix("W/") in known:
+        return Response(status_code=304, headers=headers)
+    return Response(content, 200, headers, "application/json")
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
     if getattr(error, "status_code", 404) == 405:
-        response = _error(QueryError("wrong_method", f"{request.method[:20]} is not answered here", status=405))
+        response = refusal(QueryError("wrong_method", f"{request.method[:20]} is not answered here", status=405))
         response.headers.update(getattr(error, "headers", None) or {})
         return response
-    return _error(QueryError("not_found", "nothing is here", hint=ENDPOINTS, status=404))
+    return refusal(QueryError("not_found", "nothing is here", hint=ENDPOINTS, status=404))
 
 
 async def _broken(_: Request, __: Exception) -> Response:
     """Our own fault; the server logs it."""
-    return _error(
+    return refusal(
         QueryError("internal", "the question could not be answered: this is an error in Telltale", status=500)
     )

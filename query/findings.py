@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
+from query import fencing
+from query.asked import Answer, Asked
+from query.feed.decisions import IDS, history, with_states
+from query.nearest import the_one, unknown
 from query.reader import Reader
-from schemas.errors import QueryError
+from schemas.finding import ESTIMATED, OF_SESSIONS
 
-MAX_LIMIT: Final = 500
+# A finding is over when the detector says so, or somebody who is not overtaken by what was found since.
+OVER: Final = "(Status = 'resolved' OR Id IN (SELECT Id FROM finding_states WHERE State = 'resolved'))"
 
-FILTERS: Final = """\
+FILTERS: Final = f"""\
 FROM findings
-WHERE ({statuses:Array(String)} = [] OR Status IN {statuses:Array(String)})
-  AND ({severity:String} = '' OR Severity = {severity:String})
-  AND ({kind:String} = '' OR Kind = {kind:String})
-  AND ({session:String} = '' OR SessionId = {session:String})"""
+WHERE ({{status:String}} = 'all' OR {OVER} = ({{status:String}} = 'resolved'))
+  AND ({{severity:String}} = '' OR Severity = {{severity:String}})
+  AND ({{kind:String}} = '' OR Kind = {{kind:String}})
+  AND ({{session:String}} = '' OR SessionId = {{session:String}})
+  AND ({{service:String}} = '' OR ServiceName = {{service:String}})
+  AND toUnixTimestamp64Nano(LastSeenUnixNano) >= {{since:Int64}}"""
 
 COUNT: Final = f"SELECT count() AS total {FILTERS}"
 
@@ -31,91 +35,103 @@ LIMIT {{limit:UInt32}}"""
 
 ONE: Final = "SELECT Id, Document FROM findings WHERE startsWith(Id, {id:String}) ORDER BY Id LIMIT 2"
 
-OPEN: Final = "SELECT Id, Rule, Severity FROM findings WHERE Status != 'resolved' ORDER BY LastSeenUnixNano"
+OPEN: Final = """\
+SELECT Id, Rule, Severity FROM findings WHERE Status != 'resolved' AND NOT JSONExtractBool(Document, 'shadow')
+ORDER BY LastSeenUnixNano"""
 
-STATUSES: Final[dict[str, tuple[str, ...]]] = {
-    "": (),
-    "all": (),
-    "open": ("open", "updated"),
-    "resolved": ("resolved",),
-}
-"""What `status` may be: `open` is everything that is not resolved."""
-
-_END: Final = (2**63 - 1, "")
+END: Final = (2**63 - 1, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which findings; "" = any."""
-
-    status: str = ""
-    severity: str = ""
-    kind: str = ""
-    session: str = ""
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """As parameters of the queries above."""
-        return {
-            "statuses": list(STATUSES[self.status]),
-            "severity": self.severity,
-            "kind": self.kind,
-            "session": self.session,
-        }
+async def findings(asked: Asked) -> Answer:
+    """A page, latest first, or one in full."""
+    return await _one(asked) if asked["id"] is not None else await _page(asked)
 
 
-async def page(reader: Reader, which: Filter, limit: int, after: str = "") -> dict[str, Any]:
-    """One page, latest first: `findings`, `total`, `truncated`, `next_cursor`."""
-    last_seen, identity = _position(after)
-    position = {"last_seen": last_seen, "id": identity, "limit": limit + 1}
-    found = await reader.query(PAGE, which.parameters | position)
-    total = await reader.query(COUNT, which.parameters)
-    rows = found.rows[:limit]
-    truncated = len(found.rows) > limit
-    return {
-        "findings": [orjson.loads(document) for document, _, _ in rows],
-        "total": total.rows[0][0],
-        "truncated": truncated,
-        "next_cursor": _cursor(rows[-1][1], rows[-1][2]) if truncated else None,
+async def _page(asked: Asked) -> Answer:
+    which: dict[str, Any] = {
+        "status": asked["status"],
+        "since": asked["since"] or 0,
+        **{name: asked[name] or "" for name in ("severity", "kind", "session", "service")},
     }
+    last_seen, identity = asked.resume(*END)
+    found = await asked.query(PAGE, **which, last_seen=last_seen, id=identity, limit=asked["limit"] + 1)
+    total = await asked.query(COUNT, **which)
+    rows = found.rows[: asked["limit"]]
+    documents = [orjson.loads(document) for document, _, _ in rows]
+    stated = await with_states(asked.reader, documents)
+    return Answer(
+        body={"findings": [fencing.whole(one) if asked["full"] else listed(one) for one in stated]},
+        rows="findings",
+        keys=[(last_seen, identity) for _, last_seen, identity in rows],
+        more=len(found.rows) > len(rows),
+        total=total.rows[0][0],
+        next=following(documents[0]) if documents else ("telltale overview",),
+        narrower=("telltale findings --status open --severity critical",),
+    )
+
+
+async def _one(asked: Asked) -> Answer:
+    document = await read_one(asked, asked["id"])
+    [stated] = await with_states(asked.reader, [document])
+    decisions = await history(asked.reader, document["id"]) if "decision" in stated else []
+    body = {"finding": fencing.whole(stated), **({"decisions": decisions} if decisions else {})}
+    return Answer(body=body, next=following(document)[1:])
+
+
+async def read_one(asked: Asked, identity: str) -> dict[str, Any]:
+    """One finding as `telltale.finding/v1`, by its id or the beginning of it that no other has.
+
+    Raises:
+        QueryError: None or several begin so.
+    """
+    found = await asked.query(ONE, id=identity)
+    if not identity or not found.rows:
+        known = [row[0] for row in (await asked.query(IDS)).rows]
+        raise unknown("finding", identity, known, "telltale findings")
+    document: dict[str, Any] = orjson.loads(the_one("findings", identity, found.rows)[1])
+    return document
+
+
+async def of_session(asked: Asked, session: str, most: int) -> list[dict[str, Any]]:
+    """The latest findings of a session, in short."""
+    which: dict[str, Any] = {"status": "all", "severity": "", "kind": "", "session": session, "service": "", "since": 0}
+    found = await asked.query(PAGE, **which, last_seen=END[0], id=END[1], limit=most)
+    return [short(orjson.loads(document), ("session_id", "last_seen")) for document, _, _ in found.rows]
 
 
 async def still_open(reader: Reader) -> list[tuple[str, str, str]]:
-    """(id, rule, severity) of every finding that is not resolved, oldest first."""
+    """(id, rule, severity) of every finding that is not resolved, oldest first; none of rules in shadow."""
     found = await reader.query(OPEN)
     return [(identity, rule, severity) for identity, rule, severity in found.rows]
 
 
-async def one(reader: Reader, identity: str) -> dict[str, Any]:
-    """One finding in full, by its id or the beginning of it that no other has."""
-    found = await reader.query(ONE, {"id": identity})
-    if not identity or not found.rows:
-        raise QueryError(
-            "not_found", f"there is no finding {identity[:80]!r}", field="id", hint="telltale findings", status=404
-        )
-    if len(found.rows) > 1 and found.rows[0][0] != identity:
-        raise QueryError(
-            "ambiguous", f"several findings begin with {identity[:80]!r}", field="id", hint="use more of it"
-        )
-    finding: dict[str, Any] = orjson.loads(found.rows[0][1])
-    return finding
+def listed(document: dict[str, Any]) -> dict[str, Any]:
+    """A finding in a list: without its evidence, and without what is empty."""
+    names = ("id", "rule", "kind", "severity", "status", "session_id", "first_seen", "last_seen", "count", "why")
+    kept = {name: document[name] for name in names if document[name] not in ("", None)}
+    kept |= {name: document[name] for name in ("state", "decision") if "decision" in document}
+    series = {name: fencing.name(value) for name, value in document["series"].items() if value}
+    wasted = {name: value for name, value in document["wasted"].items() if value}
+    marked = {"shadow": True} if document.get("shadow") else {}
+    marked |= {ESTIMATED: document[ESTIMATED]} if ESTIMATED in document else {}
+    return fencing.finding({**kept, **marked, "series": series, **({"wasted": wasted} if wasted else {})})
 
 
-def _cursor(last_seen: int, identity: str) -> str:
-    return base64.urlsafe_b64encode(f"{last_seen}:{identity}".encode()).decode().rstrip("=")
+def short(document: dict[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A finding in a line or two of another answer."""
+    names = ("id", "kind", "severity", "status", "session_id", "last_seen", "count", "why")
+    kept = {name: document[name] for name in names if document[name] not in ("", None) and name not in without}
+    return fencing.finding(kept)
 
 
-def _position(cursor: str) -> tuple[int, str]:
-    if not cursor:
-        return _END
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        last_seen, separator, identity = text.partition(":")
-        position = int(last_seen), identity
-        if not separator or not 0 <= position[0] < 2**63:
-            raise ValueError
-    except (ValueError, binascii.Error) as error:
-        raise QueryError(
-            "bad_cursor", "this cursor is none of ours", field="after", hint="use next_cursor of the page before"
-        ) from error
-    return position
+def following(document: dict[str, Any]) -> list[str]:
+    """What to run after a finding was seen: itself in full, then where it happened."""
+    commands = [fencing.command("findings", document["id"])]
+    if document["kind"] in OF_SESSIONS:
+        commands.append(fencing.command("session", document["session_id"]))
+    else:
+        commands.append(fencing.command("compare", finding=document["id"]))
+    evidence = document["evidence"]
+    if evidence and evidence[-1]["trace_id"]:
+        commands.append(fencing.command("trace", evidence[-1]["trace_id"]))
+    return fencing.runnable(commands)

@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from query.budget import UNTRUSTED
+from query.fencing import name
+from schemas.finding import ESTIMATED
 
 MAX_PERIOD: Final = 6
-MAX_TEXT: Final = 200
 IDLE_FROM_NS: Final = 60_000_000_000
 """Silence between two steps that is worth telling."""
 
 
-def outline(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+class Turn(NamedTuple):
+    """What follows one user prompt."""
+
+    turn_id: str
+    """"" where no step tells one."""
+    steps: list[dict[str, Any]]
+    """Rows of `query.session`."""
+
+
+def turns(steps: Sequence[dict[str, Any]]) -> list[Turn]:
     """Turns of a session.
 
     Args:
         steps: Rows of `query.session`, in order of time, each with `Fact`, `TurnId`, `start_ns`, `end_ns`.
     """
-    turns: list[dict[str, Any]] = []
-    belonging: list[dict[str, Any]] = []
+    found: list[Turn] = []
     for step in steps:
         # Calls without a turn belong to the turn before them.
-        new = bool(step["TurnId"]) and (not turns or step["TurnId"] != turns[-1]["turn_id"])
-        if not turns or (new and belonging):
-            if turns:
-                turns[-1]["steps"] = fold(belonging)
-            belonging = []
-            turns.append({"turn_id": step["TurnId"], "start": step["StartTimeUnixNano"], "steps": []})
-        elif new:
-            turns[-1]["turn_id"] = step["TurnId"]
-        belonging.append(step)
-    if turns:
-        turns[-1]["steps"] = fold(belonging)
-    return turns
+        new = bool(step["TurnId"]) and (not found or step["TurnId"] != found[-1].turn_id)
+        if not found or new:
+            found.append(Turn(step["TurnId"], []))
+        found[-1].steps.append(step)
+    return found
 
 
-def fold(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Steps as shown, a cycle of up to six that comes again at once folded into one with `times`."""
+def fold(steps: Sequence[dict[str, Any]], alone: bool = False) -> list[dict[str, Any]]:
+    """Steps as shown, a cycle of up to six that comes again at once folded into one with `times`.
+
+    Args:
+        steps: Rows of `query.session`.
+        alone: Whether one agent did all of them, who then need not be named at each.
+    """
+    if alone:
+        steps = [{**step, "AgentName": ""} for step in steps]
     keys = [_key(step) for step in steps]
     shown: list[dict[str, Any]] = []
     at = 0
@@ -77,27 +88,29 @@ def _key(step: dict[str, Any]) -> Hashable:
 
 
 def _single(step: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
-    out: dict[str, Any] = {"kind": step["Fact"], "name": step["name"], "start": step["StartTimeUnixNano"]}
+    """One step, short: what is as usual (it went well, the main agent did it, all of it is known) is left out."""
+    out: dict[str, Any] = {"kind": step["Fact"], "name": name(step["name"]), "at_s": step["at_s"]}
+    if step["Id"] and (step["Fact"] == "tool" or step["Outcome"] == "error"):
+        out["id"] = step["Id"]
     if step["end_ns"] > step["start_ns"]:
         out["duration_s"] = round((step["end_ns"] - step["start_ns"]) / 1e9, 3)
     if before is not None and step["start_ns"] - before["end_ns"] > IDLE_FROM_NS:
         out["idle_before_s"] = round((step["start_ns"] - before["end_ns"]) / 1e9, 1)
-    for field, column in (
-        ("agent", "AgentName"),
-        ("outcome", "Outcome"),
-        ("error_type", "ErrorType"),
-        ("call_id", "CallId"),
-        ("trace_id", "TraceId"),
-        ("span_id", "SpanId"),
-    ):
-        if step[column]:
-            out[field] = step[column]
+    if step["AgentName"]:
+        out["agent"] = name(step["AgentName"])
+    if step["Outcome"] not in ("", "ok", "unset"):
+        out["outcome"] = step["Outcome"]
+    if step["ErrorType"]:
+        out["error_type"] = name(step["ErrorType"])
     if step["Fact"] == "tool":
-        out["arguments_known"] = step["ArgumentsStrength"]
-        out["untrusted"] = {"arguments": _cut(step["Arguments"]), "result": _cut(step["Result"])}
+        if step["ArgumentsStrength"] != "full":
+            out["arguments_known"] = step["ArgumentsStrength"]
+        texts = {"arguments": step["Arguments"], "result": step["Result"] if "outcome" in out else ""}
+        out[UNTRUSTED] = {key: text for key, text in texts.items() if text}
     elif step["Fact"] == "model":
         out["tokens"] = {"input": _known(step["InputTokens"]), "output": _known(step["OutputTokens"])}
-        out["cost_usd"] = step["CostUsd"]
+        if step["CostUsd"] is not None:
+            out |= {"cost_usd": step["CostUsd"], **estimated([step])}
     return out
 
 
@@ -107,24 +120,37 @@ def _repeated(steps: Sequence[dict[str, Any]], before: dict[str, Any] | None) ->
     if len(steps) == 1:
         return out
     out["times"] = len(steps)
-    out["last"] = steps[-1]["StartTimeUnixNano"]
+    out["last_at_s"] = steps[-1]["at_s"]
     out["duration_s"] = round(sum(step["end_ns"] - step["start_ns"] for step in steps) / 1e9, 3)
     if steps[0]["Fact"] == "tool":
         results = {step["ResultSignature"] for step in steps if step["ResultStrength"] not in ("", "name")}
         out["distinct_results"] = len(results) or None
     elif steps[0]["Fact"] == "model":
-        out["tokens"] = {
-            "input": sum(max(step["InputTokens"], 0) for step in steps),
-            "output": sum(max(step["OutputTokens"], 0) for step in steps),
-        }
-        costs = [step["CostUsd"] for step in steps if step["CostUsd"] is not None]
-        out["cost_usd"] = round(sum(costs), 6) if costs else None
+        out["tokens"] = tokens(steps)
+        if cost_usd(steps) is not None:
+            out |= {"cost_usd": cost_usd(steps), **estimated(steps)}
     return out
+
+
+def tokens(steps: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Tokens of model calls, as far as known."""
+    return {
+        "input": sum(max(step["InputTokens"], 0) for step in steps),
+        "output": sum(max(step["OutputTokens"], 0) for step in steps),
+    }
+
+
+def cost_usd(steps: Sequence[dict[str, Any]]) -> float | None:
+    """Cost of model calls, as far as told; None where none was."""
+    costs = [step["CostUsd"] for step in steps if step["CostUsd"] is not None]
+    return round(sum(costs), 6) if costs else None
+
+
+def estimated(steps: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The latest date of the prices that some of the cost is estimated from; nothing where agents told all of it."""
+    date = max((step["PricesDate"] for step in steps), default="")
+    return {ESTIMATED: date} if date else {}
 
 
 def _known(number: int) -> int | None:
     return None if number < 0 else number
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

@@ -57,6 +57,9 @@ _CODES: Final[dict[int, tuple[str, str]]] = {
     386: ("wrong_type", "cast to the type that is compared with"),
 }
 
+TOO_MUCH: Final = frozenset({"timeout", "memory_limit"})
+"""The store could not do it now; with less to do, or more to do it with, it could."""
+
 
 class Table(NamedTuple):
     """The answer to one query."""
@@ -73,8 +76,9 @@ class Table(NamedTuple):
 class Reader:
     """Runs queries. Times come as RFC 3339, NaN as None."""
 
-    def __init__(self, url: str, threads: int = 4, timeout_s: int = 10) -> None:
+    def __init__(self, url: str, threads: int = 4, timeout_s: int = 10, max_waiting: int = MAX_WAITING) -> None:
         self._url = url
+        self._max_waiting = max_waiting
         self._settings = {"max_execution_time": timeout_s, **SETTINGS}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
         self._own = threading.local()
@@ -82,21 +86,22 @@ class Reader:
         self._lock = threading.Lock()
         self._waiting = 0
 
-    async def query(self, sql: str, parameters: dict[str, Any] | None = None) -> Table:
+    async def query(self, sql: str, parameters: dict[str, Any] | None = None, *, final: bool = True) -> Table:
         """Run one query.
 
         Args:
             sql: Our own text, or what `query.sql.safe_sql` wrote.
             parameters: Values of `{name:Type}` in it.
+            final: Whether rows that were told again are left out, which takes ten times as long.
 
         Raises:
             QueryError: It failed, took too long or the store is not there.
         """
-        if self._waiting >= MAX_WAITING:
+        if self._waiting >= self._max_waiting:
             raise QueryError("busy", "too many queries are waiting", hint="try again in a second", status=429)
         self._waiting += 1
         try:
-            return await asyncio.wrap_future(self._pool.submit(self._run, sql, parameters or {}))
+            return await asyncio.wrap_future(self._pool.submit(self._run, sql, parameters or {}, final))
         finally:
             self._waiting -= 1
 
@@ -107,12 +112,12 @@ class Reader:
             client.close()
         self._clients.clear()
 
-    def _run(self, sql: str, parameters: dict[str, Any]) -> Table:
+    def _run(self, sql: str, parameters: dict[str, Any], final: bool) -> Table:
         try:
-            body = self._client().raw_query(sql, parameters=parameters, fmt="JSONCompact")
+            body = self._client(final).raw_query(sql, parameters=parameters, fmt="JSONCompact")
         except ClickHouseError as error:
             # chDB puts what a failed query had already written in front of the next answer of the same client.
-            self._drop_client()
+            self._drop_client(final)
             raise _query_error(str(error)) from error
         if not body:
             return Table((), (), [])
@@ -120,31 +125,40 @@ class Reader:
         meta = answer["meta"]
         return Table(tuple(m["name"] for m in meta), tuple(m["type"] for m in meta), answer["data"])
 
-    def _client(self) -> Client:
-        client: Client | None = getattr(self._own, "client", None)
+    def _client(self, final: bool) -> Client:
+        """This thread's own; of either kind one, because what only reads cannot change its settings."""
+        own: dict[bool, Client] = self._own.__dict__.setdefault("clients", {})
+        client = own.get(final)
         if client is None:
             try:
                 client = connect(self._url)
             except SettingsError as error:
                 raise QueryError("store_unavailable", str(error), status=503) from error
-            for name, value in self._settings.items():
+            for name, value in {**self._settings, "final": int(final)}.items():
                 client.set_client_setting(name, value)
-            self._own.client = client
+            own[final] = client
             with self._lock:
                 self._clients.add(client)
         return client
 
-    def _drop_client(self) -> None:
-        client: Client = self._own.client
-        self._own.client = None
+    def _drop_client(self, final: bool) -> None:
+        client: Client = self._own.clients.pop(final)
         with self._lock:
             self._clients.discard(client)
         client.close()
 
 
+# What a server and its client put around the message: HTTP status, address, version, the error's symbolic name.
+_AROUND: Final = re.compile(
+    r"^(Received ClickHouse exception, code: \d+, server response: )?(Code: \d+\. DB::Exception: )+(default: )?"
+    r"|\s*\(for url [^)]*\)|\s*\(version [^()]*(\([^()]*\))?\)|\s*\([A-Z_]+\)\.?"
+)
+
+
 def _query_error(text: str) -> QueryError:
     numbers = re.findall(r"Code: (\d+)\.", text)
-    code, hint = _CODES.get(int(numbers[-1]) if numbers else 0, ("query_failed", ""))
-    message = re.sub(r"^(Code: \d+\. DB::Exception: )+(default: )?", "", text.strip())
-    message = re.sub(r"\s*\((version [^)]*|[A-Z_]+)\)\.?", "", message).strip()
-    return QueryError(code, message[:500], field="sql" if code != "store_unavailable" else "", hint=hint)
+    if not numbers:  # no answer of the database at all; the client's own text names addresses
+        return QueryError("store_unavailable", "the database does not answer", status=503)
+    code, hint = _CODES.get(int(numbers[-1]), ("query_failed", ""))
+    status = 503 if code in TOO_MUCH else 400
+    return QueryError(code, _AROUND.sub("", text.strip()).strip()[:500], hint=hint, status=status)

@@ -1,82 +1,110 @@
-"""What agents can ask. The HTTP API and, through it, the CLI are thin doors to these functions."""
+"""What agents can ask: every door (HTTP, CLI through it, MCP) calls `Service.answer`, and gets the same answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from query import findings
-from query.reader import MAX_ROWS, Reader
-from query.session import session
-from query.sql import safe_sql
-from schemas.finding import SEVERITIES, rfc3339
+from query.anything import schema, sql
+from query.asked import Answer, Asked, mark_of, position, read
+from query.assertion import assertion
+from query.calls import calls
+from query.compare import compare
+from query.envelope import Freshness, coverage, moment, sealed
+from query.findings import findings
+from query.guard import guard
+from query.overview import overview
+from query.reader import Reader
+from query.series import series
+from query.sessions import sessions
+from query.tasks import BY_NAME
+from query.trace import trace
 
-OPEN_BY_SEVERITY: Final = """\
-SELECT Severity, count() FROM findings WHERE Status IN ('open', 'updated') GROUP BY Severity"""
-STORED: Final = """\
-SELECT
-    (SELECT count() FROM otel_traces) AS spans,
-    (SELECT count() FROM otel_logs) AS logs,
-    (SELECT count() FROM tool_calls) AS tool_calls,
-    (SELECT count() FROM model_calls) AS model_calls,
-    (SELECT count() FROM sessions) AS sessions,
-    (SELECT count() FROM dead_letters) AS dead_letters"""
+Function = Callable[[Asked], Awaitable[Answer]]
+
+FUNCTIONS: Final[dict[str, Function]] = {
+    "overview": overview,
+    "findings": findings,
+    "session": sessions,
+    "trace": trace,
+    "calls": calls,
+    "series": series,
+    "compare": compare,
+    "assert": assertion,
+    "sql": sql,
+    "schema": schema,
+    "guard": guard,
+}
+"""Task -> what answers it."""
+
+DEAD_LETTERS: Final = "SELECT count() FROM dead_letters"
+COUNTED_FOR_S: Final = 2.0
+"""Seconds that a count of dead letters is used again."""
 
 
 class Service:
-    """Answers questions from the store. Every answer says in `as_of` up to when everything was judged.
+    """Answers the tasks of `query.tasks` from the store.
 
     Args:
         reader: The store.
         as_of: The watermark in nanoseconds since 1970; 0 = nothing was judged yet.
+        lag: Messages that wait to be judged; None = not known in this process.
+        now: The time in nanoseconds since 1970, for `2h` ago.
+        judged: Whether `as_of` says what was judged; False: it only says what is stored.
     """
 
-    def __init__(self, reader: Reader, as_of: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        as_of: Callable[[], int],
+        lag: Callable[[], int | None] = lambda: None,
+        now: Callable[[], int] = time.time_ns,
+        judged: bool = True,
+    ) -> None:
         self._reader = reader
         self._as_of = as_of
+        self._lag = lag
+        self._now = now
+        self._judged = judged
+        self._dead_letters = 0
+        self._counted = -COUNTED_FOR_S
+        self._counting = asyncio.Lock()
 
-    async def findings(self, which: findings.Filter, limit: int = 50, after: str = "") -> dict[str, Any]:
-        """A page of findings, latest first."""
-        return self._dated(await findings.page(self._reader, which, limit, after))
+    async def answer(self, task_name: str, given: Mapping[str, object]) -> dict[str, Any]:
+        """The answer to one question, JSON values only.
 
-    async def finding(self, identity: str) -> dict[str, Any]:
-        """One finding in full."""
-        return self._dated({"finding": await findings.one(self._reader, identity)})
+        Args:
+            task_name: One of `query.tasks.BY_NAME`.
+            given: Its parameters by name, as text or as JSON; None = not given.
 
-    async def session(self, identity: str) -> dict[str, Any]:
-        """The outline of one session."""
-        return self._dated(await session(self._reader, identity))
-
-    async def sql(self, text: str, limit: int = 1000) -> dict[str, Any]:
-        """The rows of one SELECT: `columns` (name, type), `rows`, `truncated`."""
-        found = await self._reader.query(safe_sql(text, min(limit, MAX_ROWS) + 1))
-        return self._dated(
-            {
-                "columns": [{"name": n, "type": t} for n, t in zip(found.columns, found.types, strict=True)],
-                "rows": found.rows[:limit],
-                "truncated": len(found.rows) > limit,
-            }
-        )
-
-    async def overview(self) -> dict[str, Any]:
-        """What is wrong now: open findings by severity, the latest of them, what is stored."""
-        counts = dict((await self._reader.query(OPEN_BY_SEVERITY)).rows)
-        latest = await findings.page(self._reader, findings.Filter(status="open"), limit=5)
-        stored = (await self._reader.query(STORED)).as_dicts()[0]
-        short = ("id", "rule", "severity", "session_id", "last_seen", "count", "why")
-        return self._dated(
-            {
-                "open": {severity: counts.get(severity, 0) for severity in reversed(SEVERITIES)},
-                "latest": [{name: finding[name] for name in short} for finding in latest["findings"]],
-                "stored": stored,
-                "next": [f"telltale findings {finding['id']}" for finding in latest["findings"][:3]],
-            }
-        )
+        Raises:
+            QueryError: It cannot be answered as asked; the error says what would repair it.
+        """
+        task = BY_NAME[task_name]
+        given = {name: value for name, value in given.items() if value is not None}
+        now = self._now()
+        values = read(task, given, now)
+        mark = mark_of(task, given)
+        after = position(mark, values.get("cursor"))
+        fresh = await self._fresh()  # before the rows are read: what is told to be judged is in them
+        asked = Asked(task, values, after, self._reader, now, fresh.as_of_unix_nano)
+        return sealed(await FUNCTIONS[task.name](asked), asked, mark, fresh)
 
     def as_of(self) -> str | None:
         """The watermark as RFC 3339."""
-        watermark = self._as_of()
-        return rfc3339(watermark) if watermark > 0 else None
+        return moment(self._as_of())
 
-    def _dated(self, answer: dict[str, Any]) -> dict[str, Any]:
-        return {"as_of": self.as_of(), **answer}
+    async def head(self) -> dict[str, Any]:
+        """What every answer begins with: `as_of` and `coverage`."""
+        fresh = await self._fresh()
+        return {"as_of": moment(fresh.as_of_unix_nano), "coverage": coverage(Answer({}), fresh)}
+
+    async def _fresh(self) -> Freshness:
+        as_of, lag = self._as_of(), self._lag()
+        async with self._counting:
+            if time.monotonic() - self._counted >= COUNTED_FOR_S:
+                self._dead_letters = (await self._reader.query(DEAD_LETTERS)).rows[0][0]
+                self._counted = time.monotonic()
+        return Freshness(as_of, lag, self._dead_letters, self._judged)

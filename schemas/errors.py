@@ -4,7 +4,9 @@ TelltaleError
 ├── SettingsError            a flag, variable or file is wrong; says which and how to repair it
 ├── DecodeError              a message is not the OTLP request that it should be
 ├── LimitError               a request is larger than a stated bound
+├── DeadLetterLimitError     too many messages of a partition cannot be used; says which, why and the repair
 ├── LogFullError             the log is over its bound; carries the delay after which to try again
+├── PutBackError             a dead letter was not put back into the log; says whether it may be there all the same
 ├── SinkError
 │   ├── RetryableSinkError   the store cannot take it now; carries the delay
 │   └── PermanentSinkError   the store will never take it; carries the reason
@@ -32,12 +34,24 @@ class LimitError(TelltaleError):
     """A request is larger than a stated bound."""
 
 
+class DeadLetterLimitError(TelltaleError):
+    """Too many messages of one partition cannot be used: to divert more would hide what is wrong."""
+
+
 class LogFullError(TelltaleError):
     """The log is over its bound; nothing was stored."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class PutBackError(TelltaleError):
+    """A message was not put back into the log; `uncertain`: it may be there all the same."""
+
+    def __init__(self, message: str, *, uncertain: bool) -> None:
+        super().__init__(message)
+        self.uncertain = uncertain
 
 
 class SinkError(TelltaleError):

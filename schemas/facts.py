@@ -7,12 +7,29 @@ Times are nanoseconds since 1970 (event time); unknown numbers are -1, an unknow
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 Strength = Literal["full", "truncated", "size", "name"]
 """How much of a call's arguments or result its signature knows, strongest first."""
 
 STRENGTHS: Final[tuple[Strength, ...]] = ("full", "truncated", "size", "name")
+
+MAX_SIZE_DIGITS: Final = 32
+_SIZE_PREFIX: Final = "size:"
+
+
+def size_signature(size: int) -> str:
+    """The signature of what is known by its size alone: the size itself, so that readers can tell how much it says."""
+    return f"{_SIZE_PREFIX}{size}"
+
+
+def size_of(signature: str) -> int:
+    """The size that a signature of strength `size` names; -1 where it names none."""
+    digits = signature.removeprefix(_SIZE_PREFIX)
+    return int(digits) if len(digits) < len(signature) <= MAX_SIZE_DIGITS and digits.isdecimal() else -1
+
 
 Outcome = Literal["ok", "error", "denied", "unset"]
 """How a call ended; `denied`: a person or a policy refused it; `unset`: the producer does not say."""
@@ -33,10 +50,11 @@ class ToolCall(NamedTuple):
     """`gen_ai.tool.call.id`, `tool_use_id`, `call_id`; "" where none is sent."""
     tool_name: str
     arguments_signature: str
-    """Hex hash over what is known of the arguments ("" at strength `name`). Taken before redaction."""
+    """Hex hash over what is known of the arguments ("" at strength `name`, `size:N` at strength `size`). Taken before
+    redaction."""
     arguments_strength: str
     result_signature: str
-    """Hex hash over what is known of the result, or of the error's text when the outcome is `error`."""
+    """The same of the result, or of the error's text when the outcome is `error`."""
     result_strength: str
     arguments: str
     """Arguments as text for people, redacted, at most 4,096 characters."""
@@ -49,7 +67,8 @@ class ToolCall(NamedTuple):
     """-1 = not known."""
     dialect: str
     signal: str
-    """`span`, `log`, or `message`: read from a model call's messages, void once the session has calls of another."""
+    """`span`, `log`, or `message`: read from a model call's messages, void once the session has calls of another;
+    `hook`: told by `telltale guard` beside the agent's own telemetry, which may tell the same call."""
     service_name: str
     service_version: str
     trace_id: str
@@ -59,6 +78,8 @@ class ToolCall(NamedTuple):
     prompt_version: str
     event_sequence: int
     """The producer's own counter (`event.sequence`, `tool_result_seq`), -1 = none."""
+    agent_version: str = ""
+    """`gen_ai.agent.version`, `agent.version`."""
 
 
 class ModelCall(NamedTuple):
@@ -78,7 +99,7 @@ class ModelCall(NamedTuple):
     cache_read_tokens: int
     cache_creation_tokens: int
     cost_usd: float
-    """As the producer sent it; NaN = it did not."""
+    """As the producer sent it, else estimated by `prices_date`; NaN = not known."""
     temperature: float
     finish_reasons: tuple[str, ...]
     outcome: str
@@ -95,6 +116,10 @@ class ModelCall(NamedTuple):
     prompt_name: str
     prompt_version: str
     event_sequence: int
+    agent_version: str = ""
+    """`gen_ai.agent.version`, `agent.version`."""
+    prices_date: str = ""
+    """The cost was estimated from list prices of this date; "" = the producer told it, or it is not known."""
 
 
 MarkerKind = Literal["prompt", "end", "verdict"]
@@ -123,6 +148,28 @@ class Marker(NamedTuple):
     event_sequence: int
 
 
+class Attempt(NamedTuple):
+    """A tool call in short, as far as it matters to the other sessions of its service."""
+
+    call: str
+    """Tool and signature of the arguments; without the signature where those are not known."""
+    session_id: str
+    end_time_unix_nano: int
+    failed: bool = False
+    error: str = ""
+    """What one failure is told from another by; "" = it did not fail, or does not say enough. What follows is known of
+    failures only."""
+    service_name: str = ""
+    service_version: str = ""
+    strength: int = 0
+    """Index into `STRENGTHS` of the weaker of the two signatures."""
+    arguments: str = ""
+    result: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    call_id: str = ""
+
+
 class Link(NamedTuple):
     """A span of an agent's trace: who its parent is and, where it says so, whose session it belongs to."""
 
@@ -141,6 +188,11 @@ SessionFact = ToolCall | ModelCall | Marker
 
 MAX_SESSION_HASHES: Final = 16
 """Hashes of sessions that a slice carries."""
+
+
+_NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
+MAX_MARKS: Final = 12
+"""Marks that a slice tells apart; what comes beyond is not marked."""
 
 
 class Exemplar(NamedTuple):
@@ -181,8 +233,36 @@ class Slice(NamedTuple):
     session_hashes: tuple[int, ...] = ()
     """The `MAX_SESSION_HASHES` smallest 32-bit hashes of this batch's sessions (or traces); of several slices, of all.
     So distinct sessions can be estimated however a minute was cut into batches. () = not known."""
+    failed_hashes: tuple[int, ...] = ()
+    """The same of sessions in which an observation failed."""
+    token_histogram: Mapping[int, int] = _NONE
+    """Model calls: bucket of the call's tokens in and out -> calls that tell them."""
+    cost_histogram: Mapping[int, int] = _NONE
+    """Model calls: bucket of the call's cost in 1e-9 US dollars -> calls that tell it."""
+    marks: Mapping[str, list[int]] = _NONE
+    """What the observations came with beside the version, such as `prompt=plan@3`, `model=m-2`, `agent=reviewer@2`, and
+    `prices=2026-11` where a cost was estimated: mark -> [observations, failed, timed, sum of the timed ones' buckets],
+    at most `MAX_MARKS`."""
 
     @property
     def series(self) -> tuple[str, str, str]:
         """What a series is: service, operation, tool or model. The version stands beside it."""
         return (self.service_name, self.operation, self.name)
+
+
+class SeriesVerdict(NamedTuple):
+    """What one rule can say of one series, told when that changes."""
+
+    service_name: str
+    operation: str
+    name: str
+    rule: str
+    state: str
+    """`insufficient data`, `steady` or `changed`."""
+    since_unix_s: int
+    """The minute in which it came to be so."""
+    baseline_count: int
+    """Observations of the past that it rests on."""
+    baseline_minutes: int
+    missing: str
+    """Of `insufficient data`: what it takes."""

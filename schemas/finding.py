@@ -10,12 +10,39 @@ from typing import Any, Final, Literal
 
 SCHEMA: Final = "telltale.finding/v1"
 
-Kind = Literal["tool_call_loop", "latency_regression", "error_spike"]
+Kind = Literal["tool_call_loop", "retried_failure", "latency_regression", "error_spike", "token_surge", "cost_surge"]
+OF_SESSIONS: Final = frozenset({"tool_call_loop", "retried_failure"})
+"""Kinds that are about sessions; the others are about series."""
 Severity = Literal["suspect", "warning", "critical"]
 Status = Literal["open", "updated", "resolved"]
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("suspect", "warning", "critical")
 MAX_EVIDENCE: Final = 20
+
+ESTIMATED: Final = "cost_estimated_from_prices_of"
+"""Stands in every answer that shows money which is estimated, with the date of the prices."""
+
+OPENED: Final = "opened"
+REOPENED: Final = "reopened"
+"""It came back soon after it was resolved: the same finding, open again."""
+ESCALATED: Final = "escalated"
+"""`updated`, with a higher severity."""
+REPEATED: Final = "repeated"
+CORRECTED: Final = "corrected"
+"""`updated`: a call that came late makes it less than was told."""
+CONFIRMED: Final = "confirmed by the agent"
+"""`updated`: the agent's own guard says so too."""
+LASTING: Final = "lasting"
+"""`updated`: a series' finding rests on twice the observations."""
+RECOVERED: Final = "recovered"
+QUIET: Final = "quiet"
+"""`resolved`: nothing more came."""
+MOVED_ON: Final = "moved on"
+NEW_NORMAL: Final = "new normal"
+"""`resolved`: it has lasted so long that the series is compared with it from now on."""
+VERSION_GONE: Final = "version gone"
+SUPERSEDED: Final = "superseded"
+"""`resolved`: it never was; calls that came late belong to it, and another finding tells of all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +68,35 @@ class Evidence:
         if self.note:
             out["note"] = self.note
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is known of a series' change beside `observed` and `baseline`."""
+
+    size: float
+    """How many times as large (`of` = `ratio`), or how much more (`of` = `difference`, of shares)."""
+    low: float
+    high: float
+    """Interval of `size` at 95 %, with the likeness of a session's calls taken into account."""
+    of: str
+    sessions: int
+    """Distinct sessions since the change, estimated above 16; 0 = not known."""
+    coincides: tuple[str, ...] = ()
+    """Marks whose share jumped with it, such as `version=1.5.0`, `prompt=plan@3`, `model=m-2`."""
+    version_before: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The wire form."""
+        return {
+            "size": number(self.size),
+            "low": number(self.low),
+            "high": number(self.high),
+            "of": self.of,
+            "sessions": self.sessions,
+            "coincides": list(self.coincides),
+            "version_before": self.version_before,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +130,9 @@ class Finding:
     observed: float
     baseline: float
     unit: str
-    """Of `observed` and `baseline`: `calls`, `s`, `ratio`."""
+    """Of `observed` and `baseline`: `calls`, `sessions`, `s`, `ratio`, `tokens`, `USD`."""
     count: int
-    """Loops: passes of the cycle; series: observations judged."""
+    """Loops: passes of the cycle; retried failures: sessions; series: observations judged."""
     wasted_tokens: int
     """-1 = not known."""
     wasted_cost_usd: float
@@ -88,8 +144,14 @@ class Finding:
     why: str = ""
     """One sentence. What it quotes from telemetry stands in backquotes, redacted and cut."""
     reason: str = ""
-    """Why this revision came: `opened`, `repeated`, `escalated`, `quiet`, `moved on`, `recovered`, ..."""
+    """Why this revision came, in the words above: `opened`, `escalated`, `recovered`, ..."""
     agent_name: str = ""
+    change: Change | None = None
+    """Series only."""
+    shadow: bool = False
+    """The rule is on trial: recorded, never alerted."""
+    prices_date: str = ""
+    """Money named here is estimated, all or in part, from list prices of this date; "" = agents told all of it."""
 
     @property
     def precedence(self) -> int:
@@ -129,15 +191,21 @@ class Finding:
             "baseline": number(self.baseline),
             "unit": self.unit,
             "count": self.count,
-            "wasted": {
-                "tokens": None if self.wasted_tokens < 0 else self.wasted_tokens,
-                "cost_usd": number(self.wasted_cost_usd),
-                "duration_s": number(self.wasted_duration_s),
-            },
+            "wasted": self._wasted(),
             "evidence": [e.as_json() for e in self.evidence],
             "why": self.why,
             "reason": self.reason,
+            "change": self.change.as_json() if self.change else None,
+            "shadow": self.shadow,
+            **({ESTIMATED: self.prices_date} if self.prices_date else {}),
             "next": [*see_session, f"telltale findings {self.id}"],
+        }
+
+    def _wasted(self) -> dict[str, Any]:
+        return {
+            "tokens": None if self.wasted_tokens < 0 else self.wasted_tokens,
+            "cost_usd": number(self.wasted_cost_usd),
+            "duration_s": number(self.wasted_duration_s),
         }
 
 

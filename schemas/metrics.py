@@ -60,7 +60,12 @@ DURATION: Final = Metric(
     DURATION_BUCKETS_S,
 )
 TOKENS: Final = Metric("telltale_series_tokens_total", "counter", "Tokens in and out, as far as told.", _SERIES)
-COST: Final = Metric("telltale_series_cost_usd_total", "counter", "Cost in US dollars, as far as told.", _SERIES)
+COST: Final = Metric(
+    "telltale_series_cost_usd_total",
+    "counter",
+    "Cost in US dollars, as told by agents or estimated from list prices.",
+    _SERIES,
+)
 
 FINDINGS_OPENED: Final = Metric(
     "telltale_findings_opened_total",
@@ -99,6 +104,22 @@ LAG: Final = Metric("telltale_pipeline_lag_messages", "gauge", "Messages of the 
 WATERMARK: Final = Metric(
     "telltale_pipeline_watermark_timestamp_seconds", "gauge", "Event time up to which everything was judged."
 )
+_WHERE: Final = ("topic", "partition")
+PARTITION_LAG: Final = Metric(
+    "telltale_partition_lag_messages", "gauge", "Messages not processed yet, of partitions of this process.", _WHERE
+)
+PARTITION_DONE: Final = Metric(
+    "telltale_partition_processed_offset",
+    "gauge",
+    "Offset up to which a partition is processed; its rate is the throughput.",
+    _WHERE,
+)
+PARTITION_WATERMARK: Final = Metric(
+    "telltale_partition_watermark_timestamp_seconds",
+    "gauge",
+    "Event time up to which a partition's keys were judged.",
+    _WHERE,
+)
 INSERT_DURATION: Final = Metric(
     "telltale_pipeline_insert_duration_seconds",
     "histogram",
@@ -112,6 +133,13 @@ AGENT_POINTS_IGNORED: Final = Metric(
     ("reason",),
 )
 BUILD_INFO: Final = Metric("telltale_build_info", "gauge", "1, with the version of Telltale.", ("version",))
+
+NOTIFICATIONS: Final = Metric(
+    "telltale_notifications_total",
+    "counter",
+    "Attempts to tell a webhook (by its name) or `alertmanager`: `delivered`, `failed` (tried again) or `parked`.",
+    ("target", "outcome"),
+)
 
 METRICS: Final = (
     CALLS,
@@ -128,7 +156,11 @@ METRICS: Final = (
     DEAD_LETTERS,
     LAG,
     WATERMARK,
+    PARTITION_LAG,
+    PARTITION_DONE,
+    PARTITION_WATERMARK,
     INSERT_DURATION,
+    NOTIFICATIONS,
     AGENT_POINTS_IGNORED,
     BUILD_INFO,
 )

@@ -12,9 +12,9 @@ import orjson
 import pyarrow as pa
 
 from schemas.columns import Table
-from schemas.facts import Marker, ModelCall, Slice, ToolCall
+from schemas.facts import Marker, ModelCall, SeriesVerdict, Slice, ToolCall
 from schemas.finding import Finding
-from schemas.tables import DEAD_LETTERS, FINDINGS, MARKERS, MODEL_CALLS, SERIES_1M, TOOL_CALLS
+from schemas.tables import DEAD_LETTERS, FINDINGS, MARKERS, MODEL_CALLS, SERIES_1M, SERIES_VERDICTS, TOOL_CALLS
 
 MAX_DEAD_BYTES: Final = 65_536
 MAX_INT64: Final = 2**63 - 1
@@ -89,6 +89,14 @@ def series_rows(minutes: Sequence[tuple[Slice, int]], topic: str, partition: int
         [[e.outcome for e in row] for row in exemplars],
     ]
     return _table(SERIES_1M, [*columns, *_source(topic, partition, offsets), [t.count for t in totals]])
+
+
+def verdict_rows(verdicts: Sequence[SeriesVerdict], topic: str, partition: int, offsets: Sequence[int]) -> pa.Table:
+    """Rows of `series_verdicts`; the latest of a series and rule is the one that counts."""
+    columns = [list(values) for values in zip(*verdicts, strict=True)] if verdicts else [[]] * 9
+    columns[5] = [_clamp(second, MAX_UINT32) for second in columns[5]]
+    version = list(columns[5])
+    return _table(SERIES_VERDICTS, [*columns, *_source(topic, partition, offsets), version])
 
 
 def finding_rows(findings: Sequence[Finding], topic: str, partition: int, offsets: Sequence[int]) -> pa.Table:

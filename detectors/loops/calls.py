@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from detectors.loops.policies import ToolPolicies, ToolPolicy
-from schemas.facts import STRENGTHS, Marker, ModelCall, SessionFact, ToolCall
+from schemas.facts import STRENGTHS, Marker, ModelCall, SessionFact, ToolCall, size_of
 
 FULL, TRUNCATED, ARGUMENTS, SIZE, NAME = range(5)
 """How much two calls' equality says, strongest first: see `LoopParameters`."""
@@ -23,18 +24,35 @@ IGNORED: Final = 16
 WRAPPER: Final = 32
 MESSAGE: Final = 256
 """Read from a model call's messages: void once the session tells its tool calls itself."""
+HOOK: Final = 4096
+"""Told by a hook beside the agent's own telemetry, which may tell it again."""
 ABSENT: Final = 128
 """It says that what was asked for is not there."""
+OBSERVING: Final = 512
+"""It reads what others change: an answer that nobody sees may have been a new one."""
+STABLE: Final = 1024
+"""It reads what only an edit changes: asked again, it answers the same."""
+SIZED: Final = 2048
+"""Of its result only the size is known, and texts of that size are hardly ever equal in it by chance."""
 NO_EVIDENCE: Final = 64
 """Never equal to another call: it changes something, and what is not known in enough detail."""
+SPAN: Final = 8192
+"""Told by a span."""
+MERGED: Final = 16384
+"""Told by a hook and by the agent: nothing says more."""
 
 MAX_TEXT: Final = 160
 MAX_ID: Final = 64
+MAX_SIGNATURE: Final = 20
+"""Of a hash so many hex digits tell the calls of a session apart."""
 MAX_TIME_NS: Final = 2**62
 MAX_WAITING_TEXT: Final = 400
 _MAX_TOKENS: Final = 2**50
 _MAX_COST_USD: Final = 1e9
 MAX_COMMAND: Final = 1024
+MIN_SIZED_BYTES: Final = 256
+"""Shorter results are often as long as another by chance (`state 1`, `state 2`)."""
+SIZE_RANK: Final = 2
 _CUT_LENGTHS: Final = frozenset({300, 4096})
 """A result text as long as this may have been cut on its way here: the signature is the better witness then."""
 _SAVED_TO: Final = re.compile(r"saved to:?\s*[^\s\]]{1,400}", re.IGNORECASE)
@@ -45,6 +63,7 @@ _EXIT: Final = re.compile(
 """How shells tell that a command failed: no more than the outcome says already."""
 _CLEAN: Final = {**dict.fromkeys(range(32), " "), ord("`"): "'"}
 _RANKS: Final[dict[str, int]] = {strength: rank for rank, strength in enumerate(STRENGTHS)}
+_SIGNAL_FLAGS: Final = {"message": MESSAGE, "hook": HOOK, "span": SPAN}
 _LEVEL: Final = (
     (FULL, TRUNCATED, ARGUMENTS, ARGUMENTS),
     (TRUNCATED, TRUNCATED, ARGUMENTS, ARGUMENTS),
@@ -54,10 +73,21 @@ _LEVEL: Final = (
 """[strength of the arguments][strength of the result]."""
 
 
+@lru_cache(maxsize=4_096)
+def shared(text: str) -> str:
+    """The text, as the object that other calls hold: windows hold many equal ones, and for long.
+
+    A bounded table, because Python 3.12 keeps what `sys.intern` was given for ever.
+    """
+    return text
+
+
 class Call(NamedTuple):
     """One entry of a session's window; the first three fields order it.
 
-    Tool calls use all fields; model calls the numbers; markers `kind` and `result` (the detail) alone.
+    Tool calls use all fields; model calls the numbers, ids and `result_key` (the date of the prices that their cost is
+    estimated from); markers `kind` and `result_key` (the detail) alone.
+    What a call looks like to people is no part of it: see `texts`.
     """
 
     start: int
@@ -76,34 +106,44 @@ class Call(NamedTuple):
     confidence: int
     """Index into `STRENGTHS` of the weaker of the two signatures."""
     flags: int
-    arguments: str
-    result: str
     trace_id: str
     span_id: str
-    call_id: str
     version: str
     tokens: int
     """Input and output tokens of a model call, -1 = not known; the count of a verdict."""
     cost_usd: float
-    seconds: float
-    """How long it took, 0 where that is not known."""
 
     @property
     def key(self) -> str:
         """Arguments and result together."""
         return f"{self.arguments_key}\x01{self.result_key}"
 
+    @property
+    def call_id(self) -> str:
+        """The call id that it was told with, or ""."""
+        return self.ident[2:] if self.ident.startswith("c:") else ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, 0 where that is not known."""
+        return (self.end - self.start) / 1e9
+
+    @property
+    def signal(self) -> str:
+        """What told it: `hook`, `message`, `span` or `log`."""
+        flags = self.flags
+        return "hook" if flags & HOOK else "message" if flags & MESSAGE else "span" if flags & SPAN else "log"
+
 
 def call_of(fields: list[Any]) -> Call:
     """A call as `list(call)` wrote it, through JSON."""
-    at = Call._fields.index("cost_usd")
-    if fields[at] is None:
-        fields[at] = math.nan
+    if fields[-1] is None:
+        fields[-1] = math.nan
     return Call(*fields)
 
 
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
+def _digest(text: str, size: int = 10) -> str:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=size).hexdigest()
 
 
 def whole(value: Any, default: int = -1) -> int:
@@ -145,7 +185,7 @@ def identity(fact: SessionFact) -> str:
     text = (
         f"{type(fact).__name__}\x00{fact.start_time_unix_nano}\x00{fact.event_sequence}\x00{fact.agent_name}\x00{what}"
     )
-    return f"h:{_digest(text)}"
+    return f"h:{_digest(text, 8)}"
 
 
 def from_model(fact: ModelCall, ident: str) -> Call:
@@ -155,9 +195,10 @@ def from_model(fact: ModelCall, ident: str) -> Call:
     tokens = min(max(0, sent), _MAX_TOKENS) + min(max(0, received), _MAX_TOKENS) if sent >= 0 or received >= 0 else -1
     cost = float(fact.cost_usd) if isinstance(fact.cost_usd, int | float) else math.nan
     return tuple.__new__(Call, (
-        start, sequence, ident, "model", fact.agent_name[:MAX_ID], start + duration, "", "", "", "",
-        NAME, 3, 0, "", "", "", "", "", "", tokens,
-        cost if -_MAX_COST_USD < cost < _MAX_COST_USD else math.nan, duration / 1e9,
+        start, sequence, ident, "model", shared(fact.agent_name[:MAX_ID]), start + duration, "", "", "",
+        shared(fact.prices_date[:MAX_ID]),
+        NAME, 3, _SIGNAL_FLAGS.get(fact.signal, 0), "", fact.span_id[:MAX_ID], "", tokens,
+        cost if -_MAX_COST_USD < cost < _MAX_COST_USD else math.nan,
     ))  # fmt: skip
 
 
@@ -165,17 +206,17 @@ def from_marker(fact: Marker, ident: str) -> Call:
     """A marker as an entry; one of an unknown kind is an `end` that ends nothing and is dropped by the session."""
     start = whole(fact.start_time_unix_nano, 0)
     return Call(
-        start, whole(fact.event_sequence), ident, fact.kind[:16], fact.agent_name[:MAX_ID], start, "", "", "", "", NAME,
-        3, 0, "", quoted(fact.detail), fact.trace_id[:MAX_ID], fact.span_id[:MAX_ID], "",
-        fact.service_version[:MAX_ID], whole(fact.count), math.nan, 0.0,
+        start, whole(fact.event_sequence), ident, fact.kind[:16], fact.agent_name[:MAX_ID], start, "", "", "",
+        quoted(fact.detail), NAME, 3, _SIGNAL_FLAGS.get(fact.signal, 0), fact.trace_id[:MAX_ID],
+        fact.span_id[:MAX_ID], fact.service_version[:MAX_ID], whole(fact.count), math.nan,
     )  # fmt: skip
 
 
 def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, min_result_characters: int) -> Call:
     """A tool call as an entry."""
     (
-        _, _, agent, round_id, call_id, tool, signature, strength, result_signature, result_strength, arguments, result,
-        outcome, _, start, duration, _, _, _, version, trace_id, span_id, _, _, _, sequence,
+        _, _, agent, round_id, _, tool, signature, strength, result_signature, result_strength, _, result,
+        outcome, _, start, duration, _, _, _, version, trace_id, span_id, _, _, _, sequence, _,
     ) = fact  # fmt: skip
     start, duration, sequence = _numbers(start, duration, sequence)
     policy = policies.of(tool)
@@ -186,15 +227,17 @@ def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, min_result_cha
         result_rank = TRUNCATED  # the harness kept the output elsewhere and sends how it begins
     level = _LEVEL[arguments_rank][result_rank]
     flags = _flags(fact, policy, policies, failed, min_result_characters)
+    if result_rank == SIZE_RANK and size_of(result_signature) >= MIN_SIZED_BYTES:
+        flags |= SIZED
     if flags & (MUTATING | ACKNOWLEDGED) and level >= SIZE:
         flags |= NO_EVIDENCE
-    tool = tool[:MAX_ID]
-    arguments_key = f"{tool}\x00{arguments_rank}{signature[:MAX_ID] if arguments_rank < 3 else ''}"
+    tool = shared(tool[:MAX_ID])
+    arguments_key = f"{tool}\x00{arguments_rank}{signature[:MAX_SIGNATURE] if arguments_rank < 3 else ''}"
     result_key = _result_key(fact, policy, policies, failed, result_rank)
     return tuple.__new__(Call, (
-        start, sequence, ident, "tool", agent[:MAX_ID], start + duration, round_id[:MAX_ID], tool, arguments_key,
-        result_key, level, max(arguments_rank, result_rank), flags, quoted(arguments), quoted(result),
-        trace_id[:MAX_ID], span_id[:MAX_ID], call_id[:MAX_ID], version[:MAX_ID], -1, math.nan, duration / 1e9,
+        start, sequence, ident, "tool", shared(agent[:MAX_ID]), start + duration, round_id[:MAX_ID], tool,
+        arguments_key, result_key, level, max(arguments_rank, result_rank), flags, shared(trace_id[:MAX_ID]),
+        span_id[:MAX_ID], shared(version[:MAX_ID]), -1, math.nan,
     ))  # fmt: skip
 
 
@@ -207,11 +250,23 @@ def _result_key(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, fail
     if policy.volatile and rank < 2 and fact.result and len(fact.result) not in _CUT_LENGTHS:
         text = policies.without_volatile(policy, fact.result)
         return f"{kind}v{_digest(text)}"
-    return f"{kind}{rank}{fact.result_signature[:MAX_ID] if rank < 3 else ''}"
+    return f"{kind}{rank}{fact.result_signature[:MAX_SIGNATURE] if rank < 3 else ''}"
+
+
+def merged(one: Call, other: Call) -> Call:
+    """One call that a hook and the agent's telemetry told: the telemetry's, compared by what the hook saw in full."""
+    told, hook = (other, one) if one.flags & HOOK else (one, other)
+    if hook.level > told.level:
+        return told._replace(flags=told.flags | MERGED)
+    flags = told.flags & ~NO_EVIDENCE if hook.level < SIZE else told.flags
+    return told._replace(
+        arguments_key=hook.arguments_key, result_key=hook.result_key, level=hook.level, confidence=hook.confidence,
+        flags=flags | HOOK | MERGED,
+    )  # fmt: skip
 
 
 def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, min_characters: int) -> int:
-    flags = (FAILED if failed else 0) | (MESSAGE if fact.signal == "message" else 0)
+    flags = (FAILED if failed else 0) | _SIGNAL_FLAGS.get(fact.signal, 0)
     mutating, polling, ignored = policy.mutating, policy.polling, policy.ignored
     if policy.shell and fact.arguments:
         command = fact.arguments[:MAX_COMMAND].lower()
@@ -223,6 +278,7 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
         mutating = mutating or "shell_mutations" in kinds
     if ignored:
         flags |= IGNORED
+    flags |= OBSERVING if policy.observes else STABLE if policy.stable else 0
     if policy.wrapper and fact.dialect == "codex" and not failed and ("tools." in fact.arguments or not fact.arguments):
         flags |= WRAPPER
     result = fact.result

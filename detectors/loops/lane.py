@@ -13,17 +13,20 @@ from detectors.loops.calls import (
     ACKNOWLEDGED,
     ARGUMENTS,
     FAILED,
-    FULL,
     MUTATING,
-    NAME,
     NO_EVIDENCE,
+    OBSERVING,
     SIZE,
-    TRUNCATED,
+    SIZE_RANK,
+    SIZED,
+    STABLE,
     WAITING,
     Call,
 )
+from detectors.loops.columns import steps_as_columns, steps_of_columns
+from detectors.loops.ladder import ALONE, LONG, READS, WATCHES, Basis, row_of, severity
 from detectors.loops.loop import CYCLE, ERROR, FAILING, NOTHING_SPENT, RESULT, Cost, Step
-from detectors.loops.parameters import LoopParameters, Row
+from detectors.loops.parameters import LoopParameters
 
 MAX_PERIOD: Final = 5
 MAX_STEPS: Final = 40
@@ -46,9 +49,7 @@ class Candidate(NamedTuple):
     period: int
     passes: int
     severity: int
-    level: int
-    failed: bool
-    waiting: bool
+    basis: Basis
 
 
 class Lane:
@@ -84,7 +85,7 @@ class Lane:
 
     def pay(self, call: Call) -> None:
         """A model call: what it cost belongs to the tool call that it asks for."""
-        self.spent = self.spent.plus(call.tokens, call.cost_usd, call.seconds)
+        self.spent = self.spent.plus(call.tokens, call.cost_usd, call.seconds, call.result_key)
 
     def forget(self) -> None:
         """The user spoke: everything begins anew."""
@@ -205,16 +206,23 @@ class Lane:
 
     def _scattered(self, parameters: LoopParameters) -> Candidate | None:
         """Equal calls with equal results within the window, other calls between them or not."""
-        call = self.steps[-1].call
-        if call.level > TRUNCATED:
+        step = self.steps[-1]
+        call = step.call
+        hidden = self._hidden([step], 1) if call.level in {ARGUMENTS, SIZE} and not call.flags & FAILED else ""
+        failed, waiting = bool(call.flags & FAILED), bool(call.flags & WAITING)
+        if failed and call.level == ARGUMENTS and call.confidence <= SIZE_RANK:
+            hidden = LONG  # an error of one size from one and the same call is hardly ever another one
+        basis = Basis(call.level, failed, waiting, hidden=hidden)
+        row = row_of(parameters, basis)
+        if not basis.scattered:
             return None
-        row = row_of(parameters, call.level, failed=False, waiting=bool(call.flags & WAITING), several=False)
         oldest = max(self.barrier, self.ordinal - parameters.window_calls)
         found: list[Step] = []
-        unit = -1
+        unit = self.unit + 1
+        unsized = call.level == ARGUMENTS and call.confidence > SIZE_RANK
         for step in reversed(self.steps):
-            if step.ordinal < oldest:
-                break
+            if step.ordinal < oldest or (unsized and unit - step.unit > 1):
+                break  # of results of which not even a size is known those in a row are counted
             if step.call.arguments_key == call.arguments_key:
                 if step.call.result_key != call.result_key:
                     break
@@ -224,17 +232,7 @@ class Lane:
         if not row[1] or len(found) < row[1]:  # scattered repeats are told from `warning` on
             return None
         found.reverse()
-        failed = bool(call.flags & FAILED)
-        return Candidate(
-            CYCLE,
-            tuple(found),
-            1,
-            len(found),
-            severity(row, len(found)),
-            call.level,
-            failed,
-            bool(call.flags & WAITING),
-        )
+        return Candidate(CYCLE, tuple(found), 1, len(found), severity(row, len(found)), basis)
 
     def _cycle(self, parameters: LoopParameters) -> Candidate | None:
         """Rounds that repeat in turn without anything between."""
@@ -252,12 +250,37 @@ class Lane:
             failed = all(s.call.flags & FAILED for s in last_round)
             waiting = any(s.call.flags & WAITING for s in last_round)
             several = len({s.call.arguments_key for s in last_round}) > 1
-            row = row_of(parameters, level, failed=failed, waiting=waiting, several=several)
+            hidden = self._hidden(last_round, p) if level >= ARGUMENTS and not failed else ""
+            basis = Basis(level, failed, waiting, several, hidden)
+            row = row_of(parameters, basis)
             told = severity(row, passes, parameters.cycle_discount if several and not waiting else 0)
             if told < 0:
                 return None
-            return Candidate(CYCLE, tuple(steps), p, passes, told, level, failed, waiting)
+            return Candidate(CYCLE, tuple(steps), p, passes, told, basis)
         return None
+
+    def _hidden(self, calls: list[Step], period: int) -> str:
+        """What kind of calls repeat whose results nobody sees; `calls`: one pass of the cycle."""
+        keys = {s.call.arguments_key: s.call for s in calls}
+        watching = [c for c in keys.values() if c.flags & OBSERVING or self._has_varied(c)]
+        if len(watching) == len(keys):
+            return WATCHES
+        if len(keys) == 1:
+            return _hidden_alone(calls[-1].call)
+        if all(c.flags & SIZED for c in keys.values()):
+            return LONG
+        firm = sum(1 for c in keys.values() if not c.flags & MUTATING) - len(watching)
+        return "" if firm > 1 or (firm and period > 1) else ALONE
+
+    def _has_varied(self, call: Call) -> bool:
+        """Whether the same call has lately had a result of another size."""
+        if self.seen[call.arguments_key] < 2:
+            return False
+        return any(
+            s.call.result_key != call.result_key and s.call.arguments_key == call.arguments_key
+            for s in self.steps
+            if s.ordinal >= self.barrier
+        )
 
     def _streak(self, parameters: LoopParameters) -> Candidate | None:
         last = self.steps[-1].call
@@ -277,7 +300,7 @@ class Lane:
             told = severity(parameters.absent if absent else row, min(length, len({s.unit for s in steps})))
             if told >= 0:
                 level = max(s.call.level for s in steps)
-                return Candidate(pattern, tuple(steps), 1, len(steps), told, level, pattern != RESULT, False)
+                return Candidate(pattern, tuple(steps), 1, len(steps), told, Basis(level, pattern != RESULT))
         return None
 
     def copy(self) -> Lane:
@@ -293,7 +316,7 @@ class Lane:
     def as_list(self) -> list[Any]:
         """Fit for JSON; `seen` follows from `steps`."""
         return [
-            [s.as_list() for s in self.steps], self.ordinal, self.unit, self.barrier, self.rounds, self.round_keys,
+            steps_as_columns(self.steps), self.ordinal, self.unit, self.barrier, self.rounds, self.round_keys,
             self.before, self.runs, self.edits, self.same_error, self.same_result, self.failing,
             list(self.spent),
         ]  # fmt: skip
@@ -306,7 +329,7 @@ class Lane:
             steps, lane.ordinal, lane.unit, lane.barrier, rounds, round_keys, before, runs, edits, lane.same_error,
             lane.same_result, lane.failing, spent,
         ) = fields  # fmt: skip
-        lane.steps = [Step.of_list(s) for s in steps]
+        lane.steps = steps_of_columns(steps)
         lane.rounds, lane.round_keys, lane.edits = list(rounds), list(round_keys), list(edits)
         lane.before, lane.runs = list(before), list(runs)
         lane.spent = Cost.of_list(spent)
@@ -315,28 +338,11 @@ class Lane:
         return lane
 
 
-def severity(row: Row, repeats: int, discount: int = 0) -> int:
-    """The step of the ladder that so many repeats reach: 0 suspect, 1 warning, 2 critical, -1 none."""
-    reached = -1
-    for step, needed in enumerate(row):
-        if needed and repeats >= max(min(3, needed), needed - discount):
-            reached = step
-    return reached
-
-
-def row_of(parameters: LoopParameters, level: int, *, failed: bool, waiting: bool, several: bool) -> Row:
-    """The ladder for calls known at `level`; `several`: different calls that repeat in turn."""
-    if waiting and level < NAME:
-        return parameters.waiting if level <= TRUNCATED else parameters.waiting_hidden
-    if level == ARGUMENTS and several and not failed:
-        return parameters.arguments_cycle
-    ok, bad = {
-        FULL: (parameters.full, parameters.full),
-        TRUNCATED: (parameters.truncated, parameters.truncated),
-        ARGUMENTS: (parameters.arguments, parameters.arguments_failed),
-        SIZE: (parameters.size, parameters.size_failed),
-    }.get(level, (parameters.name, parameters.name_failed))
-    return bad if failed else ok
+def _hidden_alone(call: Call) -> str:
+    if call.flags & SIZED:
+        return LONG
+    told = call.level == ARGUMENTS or call.confidence <= SIZE_RANK
+    return READS if call.flags & STABLE and told else ""
 
 
 def _stronger(one: Candidate | None, other: Candidate | None) -> Candidate | None:

@@ -28,11 +28,13 @@ class Cost(NamedTuple):
     tokens: int = -1
     cost_usd: float = math.nan
     seconds: float = 0.0
+    prices_date: str = ""
+    """Latest date of the prices that some of the money is estimated from; "" = none is."""
 
-    def plus(self, tokens: int, cost_usd: float, seconds: float) -> Cost:
+    def plus(self, tokens: int, cost_usd: float, seconds: float, prices_date: str = "") -> Cost:
         """Add up what is known."""
         if self is NOTHING_SPENT:
-            return Cost(tokens, cost_usd, seconds)
+            return Cost(tokens, cost_usd, seconds, prices_date)
         if tokens < 0:
             tokens = self.tokens
         elif self.tokens >= 0:
@@ -41,12 +43,12 @@ class Cost(NamedTuple):
             cost_usd = self.cost_usd
         elif not math.isnan(self.cost_usd):
             cost_usd += self.cost_usd
-        return Cost(tokens, cost_usd, self.seconds + seconds)
+        return Cost(tokens, cost_usd, self.seconds + seconds, max(self.prices_date, prices_date))
 
     @staticmethod
     def of_list(fields: list[Any]) -> Cost:
         """A cost as `list(cost)` wrote it, through JSON."""
-        return Cost(fields[0], math.nan if fields[1] is None else fields[1], fields[2])
+        return Cost(fields[0], math.nan if fields[1] is None else fields[1], *fields[2:])
 
 
 NOTHING_SPENT: Final = Cost()
@@ -63,15 +65,6 @@ class Step:
         self.unit = unit
         self.cost = cost
 
-    def as_list(self) -> list[Any]:
-        """Fit for JSON."""
-        return [list(self.call), self.ordinal, self.unit, list(self.cost)]
-
-    @staticmethod
-    def of_list(fields: list[Any]) -> Step:
-        """The inverse of `as_list`."""
-        return Step(call_of(fields[0]), fields[1], fields[2], Cost.of_list(fields[3]))
-
 
 class Loop:
     """A loop and its life.
@@ -80,9 +73,9 @@ class Loop:
     """
 
     __slots__ = (
-        "agent", "confidence", "counts", "detected_at", "evidence", "failed", "first", "last_call", "last_ordinal",
-        "level", "mark", "pattern", "period", "raised", "reason", "severity", "tools", "verdict", "verdict_count",
-        "waiting", "wasted",
+        "agent", "confidence", "counts", "detected_at", "evidence", "failed", "first", "hidden", "last_call",
+        "last_ordinal", "level", "mark", "pattern", "period", "raised", "reason", "severity", "tools", "verdict",
+        "verdict_count", "waiting", "wasted",
     )  # fmt: skip
 
     def __init__(self, first: Call, pattern: str, agent: str) -> None:
@@ -99,6 +92,8 @@ class Loop:
         self.confidence = 0
         self.failed = False
         self.waiting = False
+        self.hidden = ""
+        """What is known of results that nobody sees: see `ladder.Basis`."""
         self.severity = -1
         """Index into `SEVERITIES`; -1 = not yet worth telling."""
         self.raised = False
@@ -134,13 +129,22 @@ class Loop:
         if call.tool not in self.tools and len(self.tools) < MAX_KEYS:
             self.tools.append(call.tool)
         if repeat:
-            self.wasted = self.wasted.plus(step.cost.tokens, step.cost.cost_usd, step.cost.seconds + call.seconds)
+            tokens, cost_usd, seconds, prices_date = step.cost
+            self.wasted = self.wasted.plus(tokens, cost_usd, seconds + call.seconds, prices_date)
         self.confidence = max(self.confidence, call.confidence)
         self.evidence.append([call.trace_id, call.span_id, call.start, call.call_id])
         if len(self.evidence) > KEPT_FIRST + KEPT_LAST:
             del self.evidence[KEPT_FIRST]
         self.last_call = call
         self.last_ordinal = step.ordinal
+
+    def copy(self) -> Loop:
+        """A loop to be folded on by itself."""
+        twin = Loop.__new__(Loop)
+        for name in Loop.__slots__:
+            setattr(twin, name, getattr(self, name))
+        twin.counts, twin.tools, twin.evidence = self.counts.copy(), self.tools.copy(), self.evidence.copy()
+        return twin
 
     def as_list(self) -> list[Any]:
         """Fit for JSON."""

@@ -22,11 +22,19 @@ class LoopParameters:
     """Arguments known; of a successful result only its size, or nothing."""
     arguments_cycle: Row = (3, 3, 8)
     """As `arguments`, for several different calls that repeat in turn with nothing between: chance does that less."""
+    arguments_stable: Row = (3, 4, 8)
+    """As `arguments`, where the tool reads what only an edit changes."""
+    arguments_sized: Row = (3, 5, 10)
+    """As `arguments`, where the results have one size and it is not a small one."""
     arguments_failed: Row = (3, 4, 8)
     """Arguments known; the call failed and only the kind of error is known."""
     size: Row = (8, 14, 28)
     """Sizes only."""
-    size_failed: Row = (5, 7, 14)
+    size_stable: Row = (4, 6, 12)
+    """Sizes only, and the tool reads what only an edit changes."""
+    size_sized: Row = (4, 5, 10)
+    """Sizes only, and the results' size is not a small one."""
+    size_failed: Row = (3, 4, 8)
     """Sizes only, and the call failed each time."""
     name: Row = (0, 0, 0)
     """Only the tool's name: no evidence while it succeeds."""
@@ -36,6 +44,8 @@ class LoopParameters:
     """The tool or its result says that it waits: far longer than work would take."""
     waiting_hidden: Row = (6, 30, 60)
     """The same where what came back is not known."""
+    watching_hidden: Row = (6, 0, 0)
+    """Calls that read what others change, their answers hidden: nobody can tell whether they were new."""
     same_error: Row = (3, 4, 8)
     """The same error in a row from one tool although its arguments change."""
     same_result: Row = (4, 5, 10)

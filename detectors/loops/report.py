@@ -5,8 +5,10 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from detectors.loops.calls import ARGUMENTS, SIZE, Call
+from detectors.loops.calls import ARGUMENTS, SIZE, SIZE_RANK, Call, quoted
+from detectors.loops.ladder import WATCHES
 from detectors.loops.loop import AGENT, ERROR, FAILING, RESULT, Loop
+from detectors.loops.texts import Said
 from schemas.facts import STRENGTHS
 from schemas.finding import MAX_EVIDENCE, SEVERITIES, Evidence, Finding, Status
 
@@ -38,7 +40,7 @@ class Origin(NamedTuple):
     session_id: str
 
 
-def finding(loop: Loop, origin: Origin, revision: Revision) -> Finding:
+def finding(loop: Loop, origin: Origin, revision: Revision, said: Said) -> Finding:
     """One revision of a loop's finding."""
     mark = loop.mark or fingerprint(origin.rule, origin.service_name, loop.first)
     count = max(loop.count, loop.verdict_count if loop.pattern == AGENT else 0)
@@ -68,9 +70,10 @@ def finding(loop: Loop, origin: Origin, revision: Revision) -> Finding:
         wasted_cost_usd=loop.wasted.cost_usd,
         wasted_duration_s=round(loop.wasted.seconds, 6),
         evidence=_evidence(loop),
-        why=why(loop, count),
+        why=why(loop, count, said),
         reason=revision.reason,
         agent_name=loop.agent,
+        prices_date=loop.wasted.prices_date,
     )
 
 
@@ -83,19 +86,21 @@ def _evidence(loop: Loop) -> tuple[Evidence, ...]:
     return tuple(rows)
 
 
-def why(loop: Loop, count: int) -> str:
+def why(loop: Loop, count: int, said: Said) -> str:
     """One sentence; what it quotes from telemetry stands in backquotes."""
-    sentence = _sentence(loop, count)
+    sentence = _sentence(loop, count, said)
     if loop.waiting:
         sentence += "; the tool or its result says that it waits"
+    if loop.hidden == WATCHES and not loop.waiting:
+        sentence += "; it reads what others change, so unseen answers may have been new"
     if loop.verdict and loop.pattern != AGENT:
         sentence += f"; the agent's own guard says so too (`{loop.verdict}`)"
     return sentence + "."
 
 
-def _sentence(loop: Loop, count: int) -> str:
+def _sentence(loop: Loop, count: int, said: Said) -> str:
     tool = f"`{loop.first.tool or '?'}`"
-    result, arguments = _quote(loop.last_call.result), _quote(loop.first.arguments)
+    result, arguments = _quote(said.result), _quote(said.arguments)
     if loop.pattern == AGENT:
         what = f", {tool} called {loop.count} times" if loop.first.tool else ""
         return f"The agent's own guard reports a loop (`{loop.verdict}`{what})"
@@ -127,10 +132,13 @@ def _listed(tools: list[str]) -> str:
 def _end(loop: Loop, result: str) -> str:
     if loop.failed:
         return f"and failed the same way each time{result}"
+    if loop.level >= ARGUMENTS and loop.confidence <= SIZE_RANK:
+        return "and gave results of the same size each time; their text is not in the telemetry"
     if loop.level >= ARGUMENTS:
         return "and succeeded each time; the results' text is not in the telemetry"
     return f"and gave the same result each time{result}"
 
 
 def _quote(text: str) -> str:
-    return f" (`{text}`)" if text else ""
+    shown = quoted(text)
+    return f" (`{shown}`)" if shown else ""

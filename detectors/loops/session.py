@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from detectors.loops.calls import ABSENT, IGNORED, MUTATING, TRUNCATED, WRAPPER, Call
-from detectors.loops.lane import CHANGED, Candidate, Lane, row_of, severity
+from detectors.loops.calls import ABSENT, IGNORED, MUTATING, SIZE_RANK, TRUNCATED, WRAPPER, Call
+from detectors.loops.ladder import LONG, READS, Basis, row_of, severity
+from detectors.loops.lane import CHANGED, Candidate, Lane
 from detectors.loops.loop import AGENT, CYCLE, ERROR, FAILING, RESULT, Loop, Step
 from detectors.loops.parameters import LoopParameters, Row
+from schemas.finding import MOVED_ON
 
 MAX_LANES: Final = 8
 MAX_LOOPS: Final = 8
-MOVED_ON: Final = "moved on"
 EDITED: Final = "edited"
 PROMPT: Final = "prompt"
 ENDED: Final = "ended"
@@ -106,7 +107,7 @@ class Session:
         if _key(loop.pattern, step.call) not in loop.counts:
             return False
         if loop.pattern == CYCLE:
-            if loop.level <= TRUNCATED:
+            if _basis(loop).scattered:
                 return step.ordinal - loop.last_ordinal <= self.parameters.window_calls
             return lane.runs[loop.period - 1] >= loop.period
         streaks = {ERROR: lane.same_error, RESULT: lane.same_result, FAILING: lane.failing}
@@ -146,7 +147,8 @@ class Session:
                     loop.counts[key] = repeats
         if loop.last_ordinal != last.ordinal:
             loop.add(_key(loop.pattern, last.call), last, repeat=True)
-        loop.waiting = loop.waiting and candidate.waiting
+        loop.waiting = loop.waiting and candidate.basis.waiting
+        loop.hidden = candidate.basis.hidden
         self._rise(loop)
         self._reach(loop, candidate.severity)
 
@@ -167,7 +169,7 @@ class Session:
 
     def _open(self, candidate: Candidate) -> None:
         loop = Loop(candidate.steps[0].call, candidate.pattern, candidate.steps[-1].call.agent)
-        loop.level, loop.failed, loop.waiting = candidate.level, candidate.failed, candidate.waiting
+        loop.level, loop.failed, loop.waiting, _, loop.hidden = candidate.basis
         loop.period = candidate.period
         seen: set[str] = set()
         for step in candidate.steps:
@@ -203,16 +205,17 @@ class Session:
                 loop.add(step.call.key, step, repeat=index > 0)
             loop.last_call = marker if not steps else loop.last_call
             self.loops.append(loop)
-        loop.verdict = marker.result or "loop"
+        loop.verdict = marker.result_key or "loop"
         loop.verdict_count = max(loop.verdict_count, marker.tokens)
         reached = 2 if marker.tokens >= 2 else 1
         if reached > loop.severity:
             loop.severity, loop.detected_at = reached, marker.start
 
     def copy(self) -> Session:
-        """A session without loops, to be folded on by itself."""
+        """A session to be folded on by itself."""
         twin = Session(self.parameters)
         twin.lanes = {name: lane.copy() for name, lane in self.lanes.items()}
+        twin.loops = [loop.copy() for loop in self.loops]
         twin.strong_loops = self.strong_loops
         return twin
 
@@ -244,10 +247,13 @@ def _ladder(loop: Loop, parameters: LoopParameters) -> Row:
     if loop.pattern in {ERROR, RESULT} and loop.last_call.flags & ABSENT:
         return parameters.absent
     streaks = {ERROR: parameters.same_error, RESULT: parameters.same_result, FAILING: parameters.failed_differently}
-    return streaks.get(loop.pattern) or row_of(
-        parameters, loop.level, failed=loop.failed, waiting=loop.waiting, several=loop.several
-    )
+    return streaks.get(loop.pattern) or row_of(parameters, _basis(loop))
+
+
+def _basis(loop: Loop) -> Basis:
+    return Basis(loop.level, loop.failed, loop.waiting, loop.several, loop.hidden)
 
 
 def _strong(loop: Loop) -> bool:
-    return loop.pattern == CYCLE and loop.level <= TRUNCATED and not loop.waiting
+    same = loop.level <= TRUNCATED or (loop.hidden in {READS, LONG} and loop.confidence <= SIZE_RANK)
+    return loop.pattern == CYCLE and same and not loop.waiting

@@ -1,4 +1,4 @@
-"""`latency_regression` and `error_spike`: one fold over a series' minutes, two measures.
+"""`latency_regression`, `error_spike`, `token_surge`, `cost_surge`: one fold over a series' minutes, by measure.
 
 Slices add up to minutes; a minute is judged once, when it is over, so how it was cut into slices changes nothing.
 """
@@ -23,6 +23,7 @@ MAX_MINUTE_S: Final = 2**40
 LATE_LIMIT: Final = 16
 """So many slices in a row for minutes already judged, and it was one slice that came from the future."""
 OTHER: Final = "other"
+INSUFFICIENT: Final = "insufficient data"
 
 
 class Verdict(NamedTuple):
@@ -34,6 +35,8 @@ class Verdict(NamedTuple):
     baseline_minutes: int
     observed_count: int
     """Observations since what is watched or told began."""
+    missing: str = ""
+    """Of `insufficient data`: what it takes, such as `100 observations (has 40)`."""
 
 
 class SeriesDetector:
@@ -54,6 +57,9 @@ class SeriesDetector:
 
     def observe(self, state: SeriesState, event: Slice) -> Step[SeriesState]:
         """Fold one slice; judges the minutes that are over because of it."""
+        part = self._measure.view(event)
+        if part is None:
+            return Step(state)
         minute = _minute(event.minute_unix_s)
         state.series = [part[:MAX_TEXT] for part in event.series]
         if minute <= state.closed_to and not self._begins_again(state, minute):
@@ -63,7 +69,7 @@ class SeriesDetector:
         version = event.service_version[:MAX_TEXT]
         if version not in versions and len(versions) >= MAX_OPEN_VERSIONS:
             version = OTHER
-        versions.setdefault(version, Totals()).add_slice(event)
+        versions.setdefault(version, Totals()).add_slice(part)
         state.frontier = max(state.frontier, minute)
         grace = MINUTE_S * -(-self._parameters.grace_s // MINUTE_S)
         return Step(state, self._close(state, state.frontier - MINUTE_S - grace))
@@ -89,7 +95,7 @@ class SeriesDetector:
         if state.alert is not None and state.alert.closed < 0:
             return Verdict("changed", int(past.count), past.minutes, state.alert.after.count)
         if not self._judge.is_ready(state):
-            return Verdict("insufficient data", int(past.count), past.minutes, 0)
+            return Verdict(INSUFFICIENT, int(past.count), past.minutes, 0, self._judge.missing(state))
         watching = state.cusum.earliest() != NEVER
         return Verdict("watching" if watching else "steady", int(past.count), past.minutes, watched)
 

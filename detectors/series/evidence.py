@@ -2,8 +2,7 @@
 
 A measure turns observations into scores whose distribution is known while nothing changes; a change tilts it upwards.
 For each tilt t of a grid, W_t = max(0, W_t + t * S - n * psi(t)): the log-likelihood ratio of "tilted since some
-minute" to "as ever" (Page 1954; its alarms are rarer than one in e**h updates, Lorden 1971). It is divided by
-phi >= 1, the over-dispersion of the past: sessions make observations alike, so evidence counts clusters, not calls.
+minute" to "as ever" (Page 1954; its alarms are rarer than one in e**h updates, Lorden 1971).
 """
 
 from __future__ import annotations
@@ -20,6 +19,21 @@ class Scores(NamedTuple):
 
     n: int
     total: float
+
+
+class Frame(NamedTuple):
+    """The past as a measure needs it."""
+
+    weight: float
+    """Observations it rests on."""
+    mean: float
+    variance: float
+    psi: list[float]
+    """For each tilt, the log of the mean of exp(tilt * score)."""
+    edges: list[int]
+    """Magnitudes: the last bucket of each bin but the topmost."""
+    scores: list[float]
+    """Magnitudes: the score of each bin."""
 
 
 class Cusum:
@@ -52,20 +66,20 @@ class Cusum:
         """The first minute that any tilt still suspects; NEVER when none does."""
         return min((s for s in self.since if s != NEVER), default=NEVER)
 
-    def best(self, baseline_weight: float, phi: float) -> tuple[float, int]:
-        """The strongest evidence and its first minute.
+    def suspects(self, baseline_weight: float) -> list[tuple[float, int]]:
+        """(evidence, first minute) of each tilt that suspects something, strongest first.
 
         The past is an estimate too: with n0 observations there and m since, a difference of means is
         n0 / (n0 + m) times as sure as against a known past.
         """
-        strongest, at = 0.0, 0
-        for index, level in enumerate(self.level):
-            sure = (
-                level / phi * baseline_weight / (baseline_weight + self.weight[index]) if baseline_weight > 0 else 0.0
-            )
-            if sure > strongest:
-                strongest, at = sure, index
-        return strongest, self.since[at]
+        if baseline_weight <= 0:
+            return []
+        found = [
+            (level * baseline_weight / (baseline_weight + weight), since)
+            for level, weight, since in zip(self.level, self.weight, self.since, strict=True)
+            if since != NEVER
+        ]
+        return sorted(found, reverse=True)
 
     def as_list(self) -> list[Any]:
         """Fit for JSON."""
@@ -77,70 +91,3 @@ class Cusum:
         cusum = Cusum(len(fields[0]))
         cusum.level, cusum.weight, cusum.since = list(fields[0]), list(fields[1]), list(fields[2])
         return cusum
-
-
-SCALES: Final = (1, 8, 64)
-"""Blocks of minutes over which the past's own variation is measured."""
-
-_PRIOR: Final = ((4.0, 1.25), (4.0, 1.25), (4.0, 1.6))
-"""Weight and least value that stand for blocks not yet seen: what is slow is known last, and is not presumed absent."""
-_LIKENESS: Final = 0.1
-"""Presumed correlation of two calls of one session, until the past tells."""
-_MAX_DESIGN: Final = 6.0
-_MAX_BLOCKS: Final = 256.0
-_MAX_SQUARE: Final = 50.0
-
-
-class Dispersion:
-    """How much more the past's blocks varied than independent observations would (1 = not at all)."""
-
-    __slots__ = ("blocks", "filled", "n", "squares", "total")
-
-    def __init__(self) -> None:
-        self.filled = [0] * len(SCALES)
-        self.n = [0] * len(SCALES)
-        self.total = [0.0] * len(SCALES)
-        self.blocks = [0.0] * len(SCALES)
-        self.squares = [0.0] * len(SCALES)
-
-    def add(self, scores: Scores, mean: float, variance: float) -> None:
-        """Fold one minute of the past, given the mean and variance of one score."""
-        if scores.n <= 0 or variance <= 0:
-            return
-        for at, scale in enumerate(SCALES):
-            self.filled[at] += 1
-            self.n[at] += scores.n
-            self.total[at] += scores.total
-            if self.filled[at] < scale:
-                continue
-            square = (self.total[at] - self.n[at] * mean) ** 2 / (self.n[at] * variance)
-            if self.blocks[at] >= _MAX_BLOCKS:
-                self.blocks[at] *= 0.5
-                self.squares[at] *= 0.5
-            self.blocks[at] += 1
-            self.squares[at] += min(square, _MAX_SQUARE)
-            self.filled[at], self.n[at], self.total[at] = 0, 0, 0.0
-
-    def factor(self, calls_per_session: float = 1.0) -> float:
-        """phi: the largest of the scales', never under 1.
-
-        Until the past has shown how alike a session's calls are, the design effect of clusters of that size stands
-        in for it (Kish 1965).
-        """
-        design = min(_MAX_DESIGN, 1 + _LIKENESS * max(0.0, calls_per_session - 1))
-        scales = [
-            (weight * max(least, design if at else 1.0) + self.squares[at]) / (weight + self.blocks[at])
-            for at, (weight, least) in enumerate(_PRIOR)
-        ]
-        return max(1.0, *scales)
-
-    def as_list(self) -> list[Any]:
-        """Fit for JSON."""
-        return [self.filled, self.n, self.total, self.blocks, self.squares]
-
-    @staticmethod
-    def of_list(fields: list[Any]) -> Dispersion:
-        """The inverse of `as_list`."""
-        one = Dispersion()
-        one.filled, one.n, one.total, one.blocks, one.squares = (list(f) for f in fields)
-        return one

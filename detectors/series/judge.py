@@ -1,17 +1,21 @@
-"""The judgement of one minute: is it still the past, may something have begun, has it begun, is it over?"""
+"""The judgement of one minute while nothing is known to have changed: may something have begun, has it begun?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from detectors.series.evidence import NEVER
-from detectors.series.measures import Effect, Frame, Measure
+from detectors.series import guards
+from detectors.series.baseline import Baseline
+from detectors.series.evidence import NEVER, Frame
+from detectors.series.follow import Follow
+from detectors.series.measures import Effect, Measure
 from detectors.series.parameters import SeriesParameters
-from detectors.series.report import Rule, finding, fingerprint
+from detectors.series.report import Rule, fingerprint
+from detectors.series.sessions import phi_of, sure
 from detectors.series.state import MAX_HELD, MAX_STREAMS, Alert, Chunk, SeriesState, Stream
-from detectors.series.totals import Totals
-from schemas.finding import Finding, Kind, Status
+from detectors.series.totals import VERSION, Totals, distinct
+from schemas.finding import OPENED, REOPENED, Finding, Kind
 
 MINUTE_S: Final = 60
 REFRAME: Final = 0.1
@@ -20,7 +24,8 @@ WATCH_WEIGHT: Final = 2
 """What is suspected in vain for this many times the past's observations was no change."""
 WATCH_FACTOR: Final = 10
 """Or for so many times as long as an open finding may last: a quiet series needs days for a small change."""
-STALE_VERSION_MINUTES: Final = 30
+SWIFT: Final = 2.0
+"""So many times the evidence that is wanted, and half the minutes are enough."""
 
 
 class Change(NamedTuple):
@@ -29,6 +34,7 @@ class Change(NamedTuple):
     since: int
     after: Totals
     evidence: float
+    phi: float
     version: str | None = None
     """Only this version is judged; None: the series as a whole."""
 
@@ -37,25 +43,39 @@ class Judge:
     """Policy of one rule; everything that changes is in the state."""
 
     def __init__(self, rule: str, kind: Kind, parameters: SeriesParameters, measure: Measure) -> None:
-        self._rule = Rule(rule, kind)
         self._parameters = parameters
         self._measure = measure
+        self._rule = Rule(rule, kind)
+        self._follow = Follow(self._rule, parameters, measure)
 
     def is_ready(self, state: SeriesState) -> bool:
         """Whether there is a past to compare with."""
-        enough = self._measure.weight(state.baseline) >= self._parameters.min_baseline
-        return enough and state.baseline.minutes >= self._parameters.min_baseline_minutes
+        past, wanted = state.baseline, self._parameters
+        sessions = distinct(past.hashes)
+        return (
+            self._measure.weight(past) >= wanted.min_baseline
+            and past.minutes >= wanted.min_baseline_minutes
+            and (not sessions or sessions >= wanted.min_baseline_sessions)
+        )
+
+    def missing(self, state: SeriesState) -> str:
+        """What it takes until there is; "" = nothing."""
+        past, wanted = state.baseline, self._parameters
+        rows = [
+            (wanted.min_baseline, int(self._measure.weight(past)), "observations"),
+            (wanted.min_baseline_minutes, past.minutes, "minutes"),
+            (wanted.min_baseline_sessions if past.hashes else 0, round(distinct(past.hashes)), "sessions"),
+        ]
+        return ", ".join(f"{least} {what} (has {has})" for least, has, what in rows if has < least)
 
     def minute(self, state: SeriesState, minute: int, versions: Mapping[str, Totals]) -> tuple[Finding, ...]:
         """Judge one minute that is over."""
-        everything = Totals()
-        for version in sorted(versions):
-            everything.add(versions[version])
-        everything.minutes = 1
-        counts = {version: versions[version].count for version in sorted(versions)}
-        chunk = Chunk(minute, minute, everything, counts)
+        everything = _sum(versions[version] for version in sorted(versions))
+        if self._measure.seasonal:
+            state.baseline.season.absorb(minute, self._measure.location(everything))
         if state.alert is not None and state.alert.closed < 0:
-            return self._follow(state, state.alert, chunk, versions)
+            return self._follow.minute(state, state.alert, (minute, everything), versions, self._frame(state))
+        chunk = Chunk(minute, minute, everything)
         if not self.is_ready(state):
             self._absorb(state, chunk)
             return ()
@@ -70,12 +90,9 @@ class Judge:
 
     def silence(self, state: SeriesState, now_s: int) -> tuple[Finding, ...]:
         """Close a finding on which nothing more came."""
-        alert = state.alert
-        if alert is None or alert.closed >= 0 or now_s < alert.last + MINUTE_S * (1 + self._parameters.quiet_minutes):
-            return ()
-        return (self._resolve(state, alert, now_s - now_s % MINUTE_S, "quiet"),)
+        return self._follow.silence(state, now_s)
 
-    # While nothing is known to have changed.
+    # The past
 
     def _frame(self, state: SeriesState) -> Frame:
         if state.frame is None or state.absorbed >= REFRAME * state.frame.weight:
@@ -86,53 +103,10 @@ class Judge:
     def _absorb(self, state: SeriesState, chunk: Chunk) -> None:
         if state.frame is not None:
             scores = self._measure.score(state.frame, chunk.totals)
-            state.dispersion.add(scores, state.frame.mean, state.frame.variance)
-        state.baseline.absorb(chunk.totals, chunk.versions, self._parameters.baseline_cap)
+            state.dispersion.add(scores, chunk.totals, state.frame)
+        location = self._measure.location(chunk.totals)
+        state.baseline.absorb(chunk.totals, chunk.last, location, self._parameters.baseline_cap)
         state.absorbed += chunk.totals.count
-
-    def _fold_versions(self, state: SeriesState, frame: Frame, minute: int, versions: Mapping[str, Totals]) -> None:
-        """Versions that the past knows little of are also judged alone: a canary is lost in the crowd."""
-        settled = self._parameters.baseline_cap / 2
-        for version in sorted(versions):
-            stream = state.streams.get(version)
-            if stream is None:
-                if len(versions) < 2 or state.baseline.versions.get(version, 0) > settled or not version:
-                    continue
-                if len(state.streams) >= MAX_STREAMS:
-                    del state.streams[min(state.streams, key=lambda v: (state.streams[v].last, v))]
-                stream = state.streams[version] = Stream(len(self._measure.tilts))
-            stream.cusum.add(self._measure.score(frame, versions[version]), self._measure.tilts, frame.psi, minute)
-            stream.last = minute
-            one = Totals()
-            one.add(versions[version])
-            one.minutes = 1
-            stream.totals.add(one)
-            if stream.cusum.earliest() == NEVER:
-                stream.totals = Totals()
-                if state.baseline.versions.get(version, 0) > settled:
-                    del state.streams[version]
-
-    def _decide(self, state: SeriesState, minute: int) -> tuple[Finding, ...]:
-        weight = self._measure.weight(state.baseline)
-        wanted = self._parameters.evidence
-        evidence, since = state.cusum.best(weight, 1.0)
-        if evidence >= wanted:  # what is too little even without over-dispersion needs no closer look
-            after = Totals()
-            for chunk in state.held:
-                if chunk.last >= since:
-                    after.add(chunk.totals)
-            evidence /= _phi(state, after)
-            opened = self._open(state, minute, Change(since, after, evidence)) if evidence >= wanted else ()
-            if opened:
-                return opened
-        for version in sorted(state.streams):
-            stream = state.streams[version]
-            evidence, since = stream.cusum.best(weight, _phi(state, stream.totals))
-            if evidence >= wanted and stream.last == minute:
-                opened = self._open(state, minute, Change(since, stream.totals, evidence, version))
-                if opened:
-                    return opened
-        return ()
 
     def _let_go(self, state: SeriesState) -> None:
         """Take into the past what no tilt suspects any more, or what has been suspected for too long in vain."""
@@ -140,10 +114,8 @@ class Judge:
         watched = sum(chunk.totals.count for chunk in state.held)
         span = state.held[-1].last - state.held[0].first if state.held else 0
         too_long = span > WATCH_FACTOR * self._parameters.accept_hours * 3600
-        if (
-            watched > WATCH_WEIGHT * max(self._measure.weight(state.baseline), self._parameters.min_baseline)
-            or too_long
-        ):
+        past = max(self._measure.weight(state.baseline), self._parameters.min_baseline)
+        if watched > WATCH_WEIGHT * past or too_long:
             state.cusum.reset()
             earliest = NEVER
         while state.held and (earliest == NEVER or state.held[0].last < earliest):
@@ -152,117 +124,138 @@ class Judge:
             at = min(range(len(state.held) - 1), key=lambda i: (state.held[i].totals.minutes, i))
             state.held[at].add(state.held.pop(at + 1))
 
-    # Something changed.
+    # Versions side by side
+
+    def _fold_versions(self, state: SeriesState, frame: Frame, minute: int, versions: Mapping[str, Totals]) -> None:
+        """Versions that the past knows little of are also judged alone: a canary is lost in the crowd."""
+        for version in sorted(versions):
+            known = _seen(state.baseline, version) > self._parameters.baseline_cap / 2
+            stream = state.streams.get(version)
+            if stream is None:
+                if len(versions) < 2 or known or not version:
+                    continue
+                if len(state.streams) >= MAX_STREAMS:
+                    del state.streams[min(state.streams, key=lambda v: (state.streams[v].last, v))]
+                stream = state.streams[version] = Stream(len(self._measure.tilts))
+            stream.cusum.add(self._measure.score(frame, versions[version]), self._measure.tilts, frame.psi, minute)
+            stream.last = minute
+            stream.totals.add(_sum([versions[version]]))
+            stream.rest.add(_sum(versions[other] for other in sorted(versions) if other != version))
+            if stream.cusum.earliest() == NEVER:
+                stream.totals, stream.rest = Totals(), Totals()
+                if known:
+                    del state.streams[version]
+
+    # Decision
+
+    def _decide(self, state: SeriesState, minute: int) -> tuple[Finding, ...]:
+        weight, wanted = self._measure.weight(state.baseline), self._parameters.evidence
+        latest = NEVER
+        for evidence, since in state.cusum.suspects(weight):
+            if evidence < wanted:  # too little even if calls were independent
+                break
+            if since <= latest:  # a longer window would only add what the likeliest one leaves out
+                continue
+            latest = since
+            after = Totals()
+            for chunk in state.held:
+                if chunk.last >= since:
+                    after.add(chunk.totals)
+            phi = phi_of(state, after)
+            opened = self._open(state, minute, Change(since, after, sure(state, after, evidence, phi), phi))
+            if opened:
+                return opened
+        for version in sorted(state.streams):
+            stream = state.streams[version]
+            for evidence, since in stream.cusum.suspects(weight)[:1]:
+                if evidence >= wanted and stream.last == minute:
+                    phi = phi_of(state, stream.totals)
+                    worth = sure(state, stream.totals, evidence, phi)
+                    opened = self._open(state, minute, Change(since, stream.totals, worth, phi, version))
+                    if opened:
+                        return opened
+        return ()
 
     def _open(self, state: SeriesState, minute: int, change: Change) -> tuple[Finding, ...]:
-        since, after, evidence, version = change
-        effect = self._measure.effect(state.baseline, after)
-        wanted = self._parameters
-        if not effect.worth_telling or after.count < wanted.min_observed or after.minutes < wanted.min_observed_minutes:
+        effect = self._measure.effect(state.baseline, change.after, change.phi)
+        if not self._is_enough(change, effect):
             return ()
-        old = state.alert
-        alert = Alert(fingerprint(self._rule.name, state.series, since), since, minute, after)
-        again = old is not None and minute - old.closed <= MINUTE_S * wanted.reopen_minutes
-        if old is not None and again:
-            alert.mark, alert.since, alert.revision = old.mark, old.since, old.revision
-        alert.scoped, alert.scope = version is not None, version or ""
-        alert.version, alert.before_version = self._versions(state, since, version)
-        alert.confidence = evidence
-        alert.tilt = self._best_tilt(self._frame(state), after)
-        alert.severity, alert.detected = self._severity(alert, effect), minute
+        coincides = guards.coinciding(state.baseline, change.after)
+        if change.version is not None:
+            coincides = [VERSION + change.version]
+            if not self._stands_out(state.streams[change.version].rest, change):
+                return ()
+        else:
+            suspected = guards.Suspicion(change.since, minute, change.after, change.phi, bool(coincides))
+            if guards.seasonal(self._measure, self._parameters, state.baseline, suspected):
+                return ()
+        alert = self._alert(state, minute, change)
+        alert.coincides = coincides
+        named = [mark[len(VERSION) :] for mark in coincides if mark.startswith(VERSION)]
+        if named:
+            alert.version = named[-1]
+        if not coincides:
+            alert.doubt = guards.mixed(self._measure, self._parameters, state.baseline, change.after)
+        alert.severity = self._follow.severity(alert, effect)
         state.alert = alert
-        return (self._tell(state, alert, effect, "open", "reopened" if again else "opened"),)
+        return (self._follow.tell(state, alert, effect, "open", REOPENED if alert.revision else OPENED),)
 
-    def _severity(self, alert: Alert, effect: Effect) -> int:
-        if 0 < alert.after.sessions() < self._parameters.min_sessions:
-            return 0
-        return 2 if effect.critical else 1
+    def _is_enough(self, change: Change, effect: Effect) -> bool:
+        wanted = self._parameters
+        minutes = wanted.min_observed_minutes
+        if change.evidence >= SWIFT * wanted.evidence:
+            minutes = -(-minutes // 2)
+        return (
+            change.evidence >= wanted.evidence
+            and effect.worth_telling
+            and change.after.count >= wanted.min_observed
+            and change.after.minutes >= minutes
+        )
 
-    def _versions(self, state: SeriesState, since: int, version: str | None) -> tuple[str, str]:
-        """The version that the change came with, and the one before it."""
-        known = state.baseline.versions
-        before = max(known, key=lambda v: (known[v], v), default="")
-        if version is not None:
-            return version, max((v for v in known if v != version), key=lambda v: (known[v], v), default="")
-        counts: dict[str, int] = {}
-        for chunk in state.held:
-            if chunk.last >= since:
-                for name, count in chunk.versions.items():
-                    counts[name] = counts.get(name, 0) + count
-        return max(counts, key=lambda v: (counts[v], v), default=""), before
+    def _stands_out(self, rest: Totals, change: Change) -> bool:
+        """Whether a version is also worse than the others at the same time: else it is not the version."""
+        if rest.count < self._parameters.min_observed:
+            return True
+        others = Baseline()
+        others.absorb(rest, 0, (0, 0.0), rest.count + 1)
+        return self._measure.effect(others, change.after, change.phi).worth_telling
+
+    def _alert(self, state: SeriesState, minute: int, change: Change) -> Alert:
+        old = state.alert
+        alert = Alert(fingerprint(self._rule.name, state.series, change.since), change.since, minute, change.after)
+        if old is not None and minute - old.closed <= MINUTE_S * self._parameters.reopen_minutes:
+            alert.mark, alert.since, alert.revision = old.mark, old.since, old.revision
+        alert.scoped, alert.scope = change.version is not None, change.version or ""
+        alert.version, alert.before_version = _versions(state.baseline, change)
+        alert.confidence, alert.detected = change.evidence, minute
+        alert.tilt = self._best_tilt(self._frame(state), change.after)
+        return alert
 
     def _best_tilt(self, frame: Frame, after: Totals) -> int:
         scores = self._measure.score(frame, after)
         gains = [t * scores.total - scores.n * p for t, p in zip(self._measure.tilts, frame.psi, strict=True)]
         return max(range(len(gains)), key=lambda i: (gains[i], -i))
 
-    def _follow(
-        self, state: SeriesState, alert: Alert, chunk: Chunk, versions: Mapping[str, Totals]
-    ) -> tuple[Finding, ...]:
-        """A minute while a finding is open."""
-        minute = chunk.first
-        seen = chunk.totals
-        if alert.scoped:
-            if alert.scope not in versions:
-                stale = minute - alert.last >= MINUTE_S * STALE_VERSION_MINUTES
-                return (self._resolve(state, alert, minute, "version gone"),) if stale else ()
-            seen = Totals()
-            seen.add(versions[alert.scope])
-            seen.minutes = 1
-        alert.last = minute
-        frame = self._frame(state)
-        scores = self._measure.score(frame, seen)
-        against = self._measure.tilts[alert.tilt] * scores.total - scores.n * frame.psi[alert.tilt]
-        alert.calm_level = max(0.0, alert.calm_level - against / _phi(state, seen))
-        if alert.calm_level > 0:
-            alert.calm.add(seen)
-            alert.calm_minutes = alert.calm_minutes + 1 if against < 0 else 0
-        else:
-            alert.after.add(alert.calm)
-            alert.after.add(seen)
-            alert.calm, alert.calm_minutes = Totals(), 0
-        calm = alert.calm_level >= self._parameters.recovery_evidence
-        if calm and alert.calm_minutes >= self._parameters.recovery_minutes:
-            return (self._resolve(state, alert, minute, "recovered"),)
-        if minute - alert.opened >= self._parameters.accept_hours * 3600:
-            return (self._accept(state, alert, minute),)
-        return self._grown(state, alert, minute)
 
-    def _grown(self, state: SeriesState, alert: Alert, minute: int) -> tuple[Finding, ...]:
-        effect = self._measure.effect(state.baseline, alert.after)
-        severity = self._severity(alert, effect)
-        if severity > alert.severity and effect.worth_telling:
-            alert.severity, alert.detected = severity, minute
-            return (self._tell(state, alert, effect, "updated", "escalated"),)
-        if alert.after.count >= 2 * alert.count_told:
-            return (self._tell(state, alert, effect, "updated", "lasting"),)
-        return ()
-
-    def _tell(self, state: SeriesState, alert: Alert, effect: Effect, status: Status, reason: str) -> Finding:
-        alert.revision += 1
-        alert.count_told = alert.after.count
-        return finding(self._rule, state, alert, effect, (status, reason))
-
-    def _resolve(self, state: SeriesState, alert: Alert, minute: int, reason: str) -> Finding:
-        effect = self._measure.effect(state.baseline, alert.after)
-        alert.closed = minute
-        told = self._tell(state, alert, effect, "resolved", reason)
-        state.cusum.reset()
-        state.held.clear()
-        state.streams.clear()
-        return told
-
-    def _accept(self, state: SeriesState, alert: Alert, minute: int) -> Finding:
-        """It has lasted so long that it is how things are now."""
-        told = self._resolve(state, alert, minute, "new normal")
-        versions = {alert.version: alert.after.count}
-        state.baseline = type(state.baseline)()
-        state.baseline.absorb(alert.after, versions, self._parameters.baseline_cap)
-        state.frame, state.absorbed = None, 0.0
-        return told
+def _versions(baseline: Baseline, change: Change) -> tuple[str, str]:
+    """The version that most of the change is of, and the one before it."""
+    now = {m[len(VERSION) :]: row[0] for m, row in change.after.marks.items() if m.startswith(VERSION)}
+    version = change.version if change.version is not None else max(now, key=lambda v: (now[v], v), default="")
+    old = {m[len(VERSION) :]: row[0] for m, row in baseline.marks.items() if m.startswith(VERSION)}
+    if change.version is not None:
+        old.pop(version, None)
+    return version, max(old, key=lambda v: (old[v], v), default="")
 
 
-def _phi(state: SeriesState, seen: Totals) -> float:
-    """Over-dispersion, given how many calls of a session are among these."""
-    sessions = seen.sessions()
-    return state.dispersion.factor(seen.count / sessions if sessions else 1.0)
+def _seen(baseline: Baseline, version: str) -> float:
+    row = baseline.marks.get(VERSION + version)
+    return row[0] if row else 0.0
+
+
+def _sum(parts: Iterable[Totals]) -> Totals:
+    """Some versions' observations of one minute."""
+    total = Totals()
+    for part in parts:
+        total.add(part)
+    total.minutes = 1
+    return total

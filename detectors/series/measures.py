@@ -1,4 +1,4 @@
-"""What a series is measured by: latency as ranks within its past, errors as a share.
+"""What a series is measured by: latency, tokens and cost as ranks within their past, errors as a share.
 
 A frame is the past, made ready for scoring. Scores have a known distribution while nothing changes, whatever the
 shape of the latencies: ranks are turned into normal scores by bins of the past's quantiles.
@@ -8,31 +8,23 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Mapping
 from statistics import NormalDist
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from detectors.series.baseline import Baseline, quantile_s
-from detectors.series.evidence import Scores
-from detectors.series.parameters import ErrorParameters, LatencyParameters
+from detectors.series.baseline import Baseline
+from detectors.series.evidence import Frame, Scores
+from detectors.series.parameters import ErrorParameters
+from detectors.series.quantiles import Shift, places, value
 from detectors.series.totals import Totals
+from schemas.facts import Slice
+from schemas.histogram import SCALE
 
 _CUTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 _NORMAL: Final = NormalDist()
-
-
-class Frame(NamedTuple):
-    """The past as a measure needs it."""
-
-    weight: float
-    """Observations it rests on."""
-    mean: float
-    variance: float
-    psi: list[float]
-    """For each tilt, the log of the mean of exp(tilt * score)."""
-    edges: list[int]
-    """Latency: the last bucket of each bin but the topmost."""
-    scores: list[float]
-    """Latency: the score of each bin."""
+_TAIL_OBSERVATIONS: Final = 100
+"""Fewer do not tell a 95th percentile."""
+_TAIL_RATIO: Final = 1.3
 
 
 class Effect(NamedTuple):
@@ -43,6 +35,10 @@ class Effect(NamedTuple):
     unit: str
     what: str
     """`p50`, `p95` or `share of failed calls`."""
+    size: tuple[float, float, float]
+    """Ratio or difference, with its interval at 95 %."""
+    of: str
+    """`ratio` or `difference`."""
     worth_telling: bool
     critical: bool
 
@@ -51,6 +47,14 @@ class Measure(Protocol):
     """One way to measure a series."""
 
     tilts: tuple[float, ...]
+    step: float
+    """The least change of the location that is worth telling."""
+    seasonal: bool
+    """Whether the hour of the day may move it."""
+
+    def view(self, part: Slice) -> Slice | None:
+        """What it sees of a slice; None: nothing."""
+        ...
 
     def weight(self, baseline: Baseline) -> float:
         """How many observations of the past it can use."""
@@ -64,21 +68,52 @@ class Measure(Protocol):
         """Some observations, scored."""
         ...
 
-    def effect(self, baseline: Baseline, after: Totals) -> Effect:
+    def location(self, totals: Totals) -> tuple[int, float]:
+        """Observations, and the sum of where each lies: its bucket, or 1 for an error."""
+        ...
+
+    def effect(self, baseline: Baseline, after: Totals, phi: float) -> Effect:
         """How large the change is, and whether that is worth telling."""
         ...
 
 
-class Latency:
-    """Latency of calls that did not fail."""
+class Quantity(NamedTuple):
+    """A magnitude that calls have, and from when on its growth is worth telling."""
 
-    tilts: tuple[float, ...] = (0.15, 0.3, 0.6, 1.2, 2.4)
+    field: str
+    """Of `Slice`: the histogram."""
+    unit: str
+    per_unit: float
+    """Of the histogram's base unit."""
+    min_ratio: float
+    min_increase: float
+    """In `unit`, of the median or the 95th percentile."""
+    critical_ratio: float
 
-    def __init__(self, parameters: LatencyParameters) -> None:
-        self._parameters = parameters
+
+class Magnitude:
+    """Latency of calls that did not fail, tokens of a call, cost of a call."""
+
+    tilts: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6)
+    seasonal = True
+
+    def __init__(self, quantity: Quantity) -> None:
+        self._quantity = quantity
+        self.step = SCALE * math.log2(quantity.min_ratio)
+
+    def view(self, part: Slice) -> Slice | None:
+        """The slice by the quantity's histogram."""
+        if self._quantity.field == "histogram":
+            return part
+        histogram: Mapping[int, int] = getattr(part, self._quantity.field)
+        if not histogram:
+            return None
+        marks = {mark: [*row[:2], 0, 0] for mark, row in part.marks.items()}
+        count = sum(histogram.values())
+        return part._replace(histogram=dict(histogram), count=count, errors=0, error_types={}, marks=marks)
 
     def weight(self, baseline: Baseline) -> float:
-        """Observations with a known duration."""
+        """Observations in the histogram."""
         return baseline.timed
 
     def frame(self, baseline: Baseline) -> Frame:
@@ -112,17 +147,31 @@ class Latency:
             total += number * frame.scores[bisect_left(frame.edges, index)]
         return Scores(n, total)
 
-    def effect(self, baseline: Baseline, after: Totals) -> Effect:
-        """By the median, or by the 95th percentile where only the tail grew."""
-        told: Effect | None = None
-        for what, q in (("p50", 0.5), ("p95", 0.95)):
-            old, new = quantile_s(baseline.histogram, q), quantile_s(after.histogram, q)
-            ratio = new / old if old > 0 else math.nan
-            enough = ratio >= self._parameters.min_ratio and (new - old) * 1e3 >= self._parameters.min_increase_ms
-            if told is None or (enough and not told.worth_telling):
-                told = Effect(old, new, "s", what, enough, enough and ratio >= self._parameters.critical_ratio)
-        assert told is not None  # noqa: S101  # the loop above has two rounds
-        return told
+    def location(self, totals: Totals) -> tuple[int, float]:
+        """By bucket, that is by the logarithm."""
+        return sum(totals.histogram.values()), float(sum(i * n for i, n in totals.histogram.items()))
+
+    def effect(self, baseline: Baseline, after: Totals, phi: float) -> Effect:
+        """By all deciles, or by the 95th percentile where only the tail grew."""
+        wanted, shift = self._quantity, Shift(baseline.histogram, after.histogram, phi)
+        old, new = ([value(p) / wanted.per_unit for p in places(h, (0.5, 0.95))]
+                    for h in (baseline.histogram, after.histogram))  # fmt: skip
+        size = shift.interval()
+        enough = size[0] >= wanted.min_ratio and new[0] - old[0] >= wanted.min_increase
+        tail = new[1] / old[1] if old[1] > 0 else math.nan
+        grown = (
+            tail >= max(_TAIL_RATIO, wanted.min_ratio)
+            and new[1] - old[1] >= wanted.min_increase
+            and after.count >= _TAIL_OBSERVATIONS
+        )
+        if enough or not grown:
+            return Effect(
+                old[0], new[0], wanted.unit, "p50", size, "ratio", enough, enough and size[0] >= wanted.critical_ratio
+            )
+        # a quantile of the tail is about four times as uncertain as all deciles together
+        margin = math.exp(min(700.0, 4 * 1.96 * shift.log_sd))
+        size = (tail, tail / margin, tail * margin)
+        return Effect(old[1], new[1], wanted.unit, "p95", size, "ratio", True, tail >= wanted.critical_ratio)
 
 
 def _normal_frame(total: float, edges: list[int], masses: list[float], tilts: tuple[float, ...]) -> Frame:
@@ -143,9 +192,15 @@ class Errors:
 
     tilts: tuple[float, ...] = (0.7, 1.2, 2.0, 3.2)
     """In log-odds."""
+    seasonal = False
 
     def __init__(self, parameters: ErrorParameters) -> None:
         self._parameters = parameters
+        self.step = parameters.min_increase
+
+    def view(self, part: Slice) -> Slice | None:
+        """The slice without its latencies."""
+        return part._replace(histogram={})
 
     def weight(self, baseline: Baseline) -> float:
         """All calls."""
@@ -162,16 +217,21 @@ class Errors:
         del frame
         return Scores(totals.count, float(totals.errors))
 
-    def effect(self, baseline: Baseline, after: Totals) -> Effect:
+    def location(self, totals: Totals) -> tuple[int, float]:
+        """The share of errors."""
+        return totals.count, float(totals.errors)
+
+    def effect(self, baseline: Baseline, after: Totals, phi: float) -> Effect:
         """Shares of failed calls."""
         old = baseline.errors / baseline.count if baseline.count > 0 else math.nan
         new = after.errors / after.count if after.count else math.nan
         enough = new - old >= self._parameters.min_increase and new >= old * self._parameters.min_ratio
-        return Effect(
-            old, new, "ratio", "share of failed calls", enough, enough and new >= self._parameters.critical_share
-        )
-
-
-def frame_of(fields: list[Any]) -> Frame:
-    """A frame as `list(frame)` wrote it."""
-    return Frame(*fields)
+        size = (math.nan, math.nan, math.nan)
+        if baseline.count > 0 and after.count:
+            # Agresti and Coull: two observations more of each kind, so that 0 of n has an interval as well
+            pairs = ((baseline.errors, baseline.count), (after.errors, after.count))
+            p = [(errors + 1) / (count + 2) for errors, count in pairs]
+            margin = 1.96 * math.sqrt(phi * sum(q * (1 - q) / (c + 2) for q, (_, c) in zip(p, pairs, strict=True)))
+            size = (new - old, max(-1.0, new - old - margin), min(1.0, new - old + margin))
+        critical = enough and new >= self._parameters.critical_share
+        return Effect(old, new, "ratio", "share of failed calls", size, "difference", enough, critical)

@@ -1,4 +1,4 @@
-"""What rules may set of `latency_regression` and `error_spike`."""
+"""What rules may set of the rules over series."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ from detectors.parameters import bounded
 
 @dataclass(frozen=True, slots=True)
 class SeriesParameters:
-    """What both share. Evidence is in nats: the log of how much likelier the change is than chance."""
+    """What all share. Evidence is in nats: the log of how much likelier the change is than chance."""
 
     evidence: float = bounded(11.0, 3, 100)
-    """How much opens a finding. Chance reaches it less than once in e**evidence minutes (Lorden's bound for CUSUM)."""
+    """How much opens a finding. Chance reaches it less than once in e**evidence minutes (Lorden's bound for CUSUM).
+    The budget of false alerts is one series'; for a hundred series that share it add ln 100 = 4.6."""
     min_baseline: int = bounded(100, 10, 1_000_000)
     """Observations before there is anything to compare with; until then the verdict is `insufficient data`."""
     min_baseline_minutes: int = bounded(8, 1, 10_000)
     """Minutes with observations that they must come from."""
+    min_baseline_sessions: int = bounded(10, 1, 16)
+    """Distinct sessions that they must come from; not asked where they are not known."""
     min_observed: int = bounded(20, 2, 1_000_000)
     """Observations since the change before it is told."""
     min_observed_minutes: int = bounded(2, 1, 1000)
-    """Minutes with observations since the change before it is told."""
+    """Minutes with observations since the change before it is told; half of them where the evidence is twice what it
+    must be."""
     min_sessions: int = bounded(5, 1, 16)
     """Fewer distinct sessions since the change and the finding stays `suspect`; not asked where they are not known."""
     baseline_cap: int = bounded(6000, 100, 10_000_000)
     """Observations that the past weighs at most; what is older fades."""
+    season_slope: float = bounded(0.12, 0, 10)
+    """While no earlier day is known, a season may move the level by so much an hour (0.12 = 12 %), less where the
+    hours before show it: what is no more than that is not told."""
+    season_most: float = bounded(0.5, 0, 10)
+    """And by so much at most."""
+    mix_share: float = bounded(0.6, 0.1, 1)
+    """A change that a changed mix of versions, prompts, models or agents explains to this part stays `suspect`."""
     recovery_evidence: float = bounded(5.0, 1, 100)
     """How much closes it again, on observations alone."""
     recovery_minutes: int = bounded(3, 1, 1000)
@@ -43,11 +54,39 @@ class SeriesParameters:
 class LatencyParameters(SeriesParameters):
     """`latency_regression`."""
 
-    min_ratio: float = bounded(1.15, 1.0, 100)
-    """Median or 95th percentile must have grown by this factor."""
+    min_ratio: float = bounded(1.12, 1.01, 100)
+    """The deciles must have grown by this factor on average (or the 95th percentile by 1.3)."""
     min_increase_ms: float = bounded(5.0, 0, 1_000_000)
-    """And by so many milliseconds."""
+    """And the median (or the 95th percentile) by so many milliseconds."""
     critical_ratio: float = bounded(2.0, 1.0, 1000)
+    """From this factor on it is `critical`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenParameters(SeriesParameters):
+    """`token_surge`."""
+
+    evidence: float = bounded(14.0, 3, 100)
+    """As above; more, because the work that agents are given changes with the hour."""
+    min_ratio: float = bounded(1.3, 1.01, 100)
+    """The deciles of a call's tokens must have grown by this factor on average."""
+    min_increase_tokens: float = bounded(200.0, 0, 1e9)
+    """And the median by so many tokens."""
+    critical_ratio: float = bounded(3.0, 1.0, 1000)
+    """From this factor on it is `critical`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostParameters(SeriesParameters):
+    """`cost_surge`."""
+
+    evidence: float = bounded(14.0, 3, 100)
+    """As above; more, because the work that agents are given changes with the hour."""
+    min_ratio: float = bounded(1.3, 1.01, 100)
+    """The deciles of a call's cost must have grown by this factor on average."""
+    min_increase_usd: float = bounded(0.0005, 0, 1e6)
+    """And the median by so many US dollars."""
+    critical_ratio: float = bounded(3.0, 1.0, 1000)
     """From this factor on it is `critical`."""
 
 

@@ -10,10 +10,12 @@ from detectors.loops.calls import quoted
 from detectors.series.baseline import Baseline
 from detectors.series.measures import Effect
 from detectors.series.state import Alert, SeriesState
-from schemas.finding import SEVERITIES, Evidence, Finding, Kind, Status, rfc3339
+from detectors.series.totals import PRICES, VERSION, distinct
+from schemas.finding import SEVERITIES, Change, Evidence, Finding, Kind, Status, rfc3339
 
 SECOND_NS: Final = 1_000_000_000
 _CLOCK: Final = slice(11, 16)
+_NOUNS: Final[dict[str, str]] = {"token_surge": "tokens a call of ", "cost_surge": "cost a call of "}
 
 
 def fingerprint(rule: str, series: list[str], since: int) -> str:
@@ -61,7 +63,24 @@ def finding(rule: Rule, state: SeriesState, alert: Alert, effect: Effect, change
         evidence=_evidence(state.baseline, alert, rule.kind),
         why=why(state, alert, effect, rule.kind),
         reason=change[1],
+        change=_change(alert, effect, rule.kind),
+        prices_date=_prices_date(state, alert) if rule.kind == "cost_surge" else "",
     )
+
+
+def _prices_date(state: SeriesState, alert: Alert) -> str:
+    """Latest date of the prices by which cost before or after was estimated; "" = none was."""
+    marks = (*state.baseline.marks, *alert.after.marks)
+    return max((mark.removeprefix(PRICES) for mark in marks if mark.startswith(PRICES)), default="")
+
+
+def _change(alert: Alert, effect: Effect, kind: Kind) -> Change:
+    after = alert.after
+    hashes = after.failed_hashes if kind == "error_spike" and after.failed_hashes else after.hashes
+    return Change(
+        *effect.size, effect.of, round(distinct(hashes)), tuple(quoted(m) for m in alert.coincides),
+        alert.before_version,
+    )  # fmt: skip
 
 
 def _evidence(baseline: Baseline, alert: Alert, kind: Kind) -> tuple[Evidence, ...]:
@@ -75,20 +94,41 @@ def why(state: SeriesState, alert: Alert, effect: Effect, kind: Kind) -> str:
     service, operation, name = (quoted(part) for part in state.series)
     subject = f"`{operation} {name}`".replace(" `", "`") if name else f"`{operation}`"
     since = rfc3339(alert.since * SECOND_NS)[_CLOCK]
+    size, low, high = effect.size
     if kind == "error_spike":
         told = (
             f"{subject} in `{service}` failed in {effect.after:.1%} of {alert.after.count} calls since {since} UTC,"
-            f" before in {effect.before:.1%}{_kinds(state.baseline, alert)}"
+            f" before in {effect.before:.1%} ({low * 100:+.0f} to {high * 100:+.0f} points)"
+            f"{_kinds(state.baseline, alert)}"
         )
     else:
-        ratio = f" ({effect.after / effect.before:.1f}x)" if effect.before > 0 else ""
         told = (
-            f"{effect.what} of {subject} in `{service}` went from {effect.before:.3g} s to {effect.after:.3g} s{ratio}"
-            f" since {since} UTC"
+            f"{effect.what} of {_NOUNS.get(kind, '')}{subject} in `{service}` went from {_shown(effect.before, effect)}"
+            f" to {_shown(effect.after, effect)} ({size:.1f}x, {low:.2g} to {high:.2g}) since {since} UTC"
         )
-    if alert.version and alert.version != alert.before_version and alert.before_version:
-        told += f", with version `{quoted(alert.version)}` (before: `{quoted(alert.before_version)}`)"
-    return told + "."
+    date = _prices_date(state, alert) if kind == "cost_surge" else ""
+    estimated = f"; cost estimated from list prices of {quoted(date)}" if date else ""
+    return told + _with(alert) + estimated + "."
+
+
+def _shown(value: float, effect: Effect) -> str:
+    text = f"{value:,.0f}" if effect.unit == "tokens" else f"{value:.3g}"
+    return f"{text} {effect.unit}"
+
+
+def _with(alert: Alert) -> str:
+    """What it came with, or what else may explain it."""
+    told = ""
+    version = VERSION + alert.version
+    if version in alert.coincides and alert.before_version != alert.version:
+        before = f" (before: `{quoted(alert.before_version)}`)" if alert.before_version else ""
+        told += f", with version `{quoted(alert.version)}`{before}"
+    others = [mark.split("=", 1) for mark in alert.coincides if mark != version]
+    if others:
+        told += ", with " + " and ".join(f"{what} `{quoted(which)}`" for what, which in others)
+    if alert.doubt:
+        told += f"; another mix by {alert.doubt} explains most of it"
+    return told
 
 
 def _kinds(baseline: Baseline, alert: Alert) -> str:

@@ -7,8 +7,8 @@ from typing import Any, Final
 import orjson
 
 from detectors.series.baseline import Baseline
-from detectors.series.evidence import Cusum, Dispersion
-from detectors.series.measures import Frame, frame_of
+from detectors.series.dispersion import Dispersion
+from detectors.series.evidence import Cusum, Frame
 from detectors.series.totals import Totals
 
 MAX_HELD: Final = 16
@@ -20,51 +20,50 @@ MAX_OPEN_VERSIONS: Final = 8
 class Chunk:
     """One or more minutes that are not part of the past yet, because a change may have begun in them."""
 
-    __slots__ = ("first", "last", "totals", "versions")
+    __slots__ = ("first", "last", "totals")
 
-    def __init__(self, first: int, last: int, totals: Totals, versions: dict[str, int]) -> None:
+    def __init__(self, first: int, last: int, totals: Totals) -> None:
         self.first = first
         self.last = last
         self.totals = totals
-        self.versions = versions
-        """Version -> observations."""
 
     def add(self, later: Chunk) -> None:
         """Join the chunk that follows."""
         self.last = later.last
         self.totals.add(later.totals)
-        for version, count in later.versions.items():
-            self.versions[version] = self.versions.get(version, 0) + count
 
     def as_list(self) -> list[Any]:
         """Fit for JSON."""
-        return [self.first, self.last, self.totals.as_list(), list(self.versions.items())]
+        return [self.first, self.last, self.totals.as_list()]
 
     @staticmethod
     def of_list(fields: list[Any]) -> Chunk:
         """The inverse of `as_list`."""
-        return Chunk(fields[0], fields[1], Totals.of_list(fields[2]), dict(fields[3]))
+        return Chunk(fields[0], fields[1], Totals.of_list(fields[2]))
 
 
 class Stream:
     """Evidence on one version that the past does not know well."""
 
-    __slots__ = ("cusum", "last", "totals")
+    __slots__ = ("cusum", "last", "rest", "totals")
 
     def __init__(self, tilts: int) -> None:
         self.cusum = Cusum(tilts)
         self.totals = Totals()
+        self.rest = Totals()
+        """What the other versions did in the same minutes: the comparison in which seasons cancel."""
         self.last = 0
 
     def as_list(self) -> list[Any]:
         """Fit for JSON."""
-        return [self.cusum.as_list(), self.totals.as_list(), self.last]
+        return [self.cusum.as_list(), self.totals.as_list(), self.rest.as_list(), self.last]
 
     @staticmethod
     def of_list(fields: list[Any]) -> Stream:
         """The inverse of `as_list`."""
         stream = Stream(0)
-        stream.cusum, stream.totals, stream.last = Cusum.of_list(fields[0]), Totals.of_list(fields[1]), fields[2]
+        stream.cusum, stream.last = Cusum.of_list(fields[0]), fields[3]
+        stream.totals, stream.rest = Totals.of_list(fields[1]), Totals.of_list(fields[2])
         return stream
 
 
@@ -72,8 +71,9 @@ class Alert:
     """An open or lately closed finding."""
 
     __slots__ = (
-        "after", "before_version", "calm", "calm_level", "calm_minutes", "closed", "confidence", "count_told",
-        "detected", "last", "mark", "opened", "revision", "scope", "scoped", "severity", "since", "tilt", "version",
+        "after", "before_version", "calm", "calm_level", "calm_minutes", "closed", "coincides", "confidence",
+        "count_told", "detected", "doubt", "last", "mark", "opened", "revision", "scope", "scoped", "severity",
+        "since", "tilt", "version",
     )  # fmt: skip
 
     def __init__(self, mark: str, since: int, opened: int, after: Totals) -> None:
@@ -91,6 +91,10 @@ class Alert:
         """Whether only the version `scope` is judged."""
         self.version = ""
         self.before_version = ""
+        self.coincides: list[str] = []
+        """Marks that came with the change."""
+        self.doubt = ""
+        """What else may explain it: it stays `suspect` then."""
         self.tilt = 0
         """Index of the tilt that fits best."""
         self.confidence = 0.0
@@ -174,7 +178,7 @@ class SeriesState:
         ) = orjson.loads(data)  # fmt: skip
         state.minutes = {minute: {v: Totals.of_list(t) for v, t in versions} for minute, versions in minutes}
         state.baseline = Baseline.of_list(baseline)
-        state.frame = frame_of(frame) if frame else None
+        state.frame = Frame(*frame) if frame else None
         state.dispersion = Dispersion.of_list(dispersion)
         state.cusum = Cusum.of_list(cusum)
         state.held = [Chunk.of_list(c) for c in held]

@@ -11,14 +11,22 @@ from schemas.histogram import MAX_BUCKET
 MAX_COUNT: Final = 10**12
 MAX_ERROR_TYPES: Final = 16
 MAX_EXEMPLARS: Final = 3
+MAX_MARKS: Final = 16
 MAX_TEXT: Final = 128
 OTHER: Final = "other"
+VERSION: Final = "version="
+"""How the mark of a `service.version` begins."""
+PRICES: Final = "prices="
+"""How the mark begins that cost was estimated, by prices of the date that follows."""
 
 
 class Totals:
-    """Observations of one version over some minutes."""
+    """Observations over some minutes. Bounded by the number of buckets (1,009), error types and marks (16 each)."""
 
-    __slots__ = ("count", "error_types", "errors", "failed", "hashes", "histogram", "minutes", "slowest")
+    __slots__ = (
+        "count", "error_types", "errors", "failed", "failed_hashes", "hashes", "histogram", "marks", "minutes",
+        "slowest",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.count = 0
@@ -29,33 +37,55 @@ class Totals:
         self.error_types: dict[str, int] = {}
         self.hashes: list[int] = []
         """The 16 smallest hashes of sessions, in order."""
+        self.failed_hashes: list[int] = []
+        """The same of sessions in which something failed."""
+        self.marks: dict[str, list[int]] = {}
+        """What they came with -> [observations, failed, timed, sum of the timed ones' buckets]."""
         self.slowest: list[list[Any]] = []
         self.failed: list[list[Any]] = []
 
     def add_slice(self, part: Slice) -> None:
         """Add a slice; numbers that cannot be are bounded."""
         errors = _count(part.errors)
-        self.count += max(_count(part.count), errors)
+        count = max(_count(part.count), errors)
+        self.count += count
         self.errors += errors
-        for index, number in _pairs(part.histogram):
-            place = max(0, min(int(index), MAX_BUCKET))
-            self.histogram[place] = self.histogram.get(place, 0) + _count(number)
-        for kind, number in _pairs(part.error_types):
+        timed = buckets = 0
+        histogram = self.histogram
+        for index, number in part.histogram.items():
+            place, many = index, number
+            if not (0 <= place <= MAX_BUCKET and number.__class__ is int and 0 <= number <= MAX_COUNT):
+                place, many = max(0, min(int(index), MAX_BUCKET)), _count(number)
+            histogram[place] = histogram.get(place, 0) + many
+            timed += many
+            buckets += place * many
+        for kind, number in part.error_types.items():
             self._add_type(str(kind)[:MAX_TEXT], _count(number))
-        self._add_hashes(h for h in part.session_hashes if isinstance(h, int))
-        self._add_exemplars([_exemplar(e) for e in part.exemplars if e.outcome != "error"], [])
-        self._add_exemplars([], [_exemplar(e) for e in part.exemplars if e.outcome == "error"])
+        self._add_mark(VERSION + part.service_version[:MAX_TEXT], (count, errors, timed, buckets))
+        for mark, numbers in part.marks.items():
+            self._add_mark(str(mark)[:MAX_TEXT], [_count(number) for number in (*numbers, 0, 0, 0, 0)[:4]])
+        self.hashes = smallest(self.hashes, part.session_hashes)
+        self.failed_hashes = smallest(self.failed_hashes, part.failed_hashes)
+        shown = [(e.outcome == "error", _exemplar(e)) for e in part.exemplars]
+        self._add_exemplars([e for failed, e in shown if not failed], [e for failed, e in shown if failed])
 
     def add(self, other: Totals) -> None:
         """Add another aggregate."""
         self.count += other.count
         self.errors += other.errors
         self.minutes += other.minutes
-        for index, number in other.histogram.items():
-            self.histogram[index] = self.histogram.get(index, 0) + number
+        histogram = self.histogram
+        if histogram:
+            for index, number in other.histogram.items():
+                histogram[index] = histogram.get(index, 0) + number
+        else:
+            histogram.update(other.histogram)
         for kind, number in sorted(other.error_types.items()):
             self._add_type(kind, number)
-        self._add_hashes(other.hashes)
+        for mark in sorted(other.marks):
+            self._add_mark(mark, other.marks[mark])
+        self.hashes = smallest(self.hashes, other.hashes)
+        self.failed_hashes = smallest(self.failed_hashes, other.failed_hashes)
         self._add_exemplars(other.slowest, other.failed)
 
     def _add_type(self, kind: str, number: int) -> None:
@@ -63,8 +93,12 @@ class Totals:
             kind = OTHER
         self.error_types[kind] = self.error_types.get(kind, 0) + number
 
-    def _add_hashes(self, hashes: Iterable[int]) -> None:
-        self.hashes = sorted({*self.hashes, *(h & 0xFFFFFFFF for h in hashes)})[:MAX_SESSION_HASHES]
+    def _add_mark(self, mark: str, numbers: Iterable[int]) -> None:
+        known = self.marks.get(mark)
+        if known is not None:
+            self.marks[mark] = [a + b for a, b in zip(known, numbers, strict=True)]
+        elif len(self.marks) < MAX_MARKS:
+            self.marks[mark] = list(numbers)
 
     def _add_exemplars(self, slowest: list[list[Any]], failed: list[list[Any]]) -> None:
         if slowest:
@@ -73,31 +107,48 @@ class Totals:
             self.failed = sorted([*self.failed, *failed], key=lambda e: (e[2], e))[:MAX_EXEMPLARS]
 
     def sessions(self) -> float:
-        """Distinct sessions; over 16 an estimate from how densely their hashes lie; 0 = not known.
-
-        Source: Bar-Yossef et al., Counting Distinct Elements in a Data Stream, 2002 (the k-th smallest hash).
-        """
-        known = len(self.hashes)
-        if known < MAX_SESSION_HASHES:
-            return float(known)
-        return max(float(known), (known - 1) * 2**32 / max(1, self.hashes[-1]))
+        """Distinct sessions; 0 = not known."""
+        return distinct(self.hashes)
 
     def as_list(self) -> list[Any]:
         """Fit for JSON; the same for equal aggregates."""
         return [
             self.count, self.errors, self.minutes, sorted(self.histogram.items()), sorted(self.error_types.items()),
-            self.hashes, self.slowest, self.failed,
+            self.hashes, self.failed_hashes, sorted(self.marks.items()), self.slowest, self.failed,
         ]  # fmt: skip
 
     @staticmethod
     def of_list(fields: list[Any]) -> Totals:
         """The inverse of `as_list`."""
         totals = Totals()
-        totals.count, totals.errors, totals.minutes, histogram, types, hashes, slowest, failed = fields
+        (
+            totals.count, totals.errors, totals.minutes, histogram, types, hashes, failed_hashes, marks, slowest, failed
+        ) = fields  # fmt: skip
         totals.histogram = dict(histogram)
         totals.error_types = dict(types)
-        totals.hashes, totals.slowest, totals.failed = list(hashes), list(slowest), list(failed)
+        totals.marks = dict(marks)
+        totals.hashes, totals.failed_hashes = list(hashes), list(failed_hashes)
+        totals.slowest, totals.failed = list(slowest), list(failed)
         return totals
+
+
+def distinct(hashes: list[int]) -> float:
+    """How many there are, of the smallest hashes; over 16 an estimate from how densely they lie.
+
+    Source: Bar-Yossef et al., Counting Distinct Elements in a Data Stream, 2002 (the k-th smallest hash).
+    """
+    known = len(hashes)
+    if known < MAX_SESSION_HASHES:
+        return float(known)
+    return max(float(known), (known - 1) * 2**32 / max(1, hashes[-1]))
+
+
+def smallest(known: list[int], more: Iterable[Any]) -> list[int]:
+    """The 16 smallest of all of them, in order."""
+    new = [h & 0xFFFFFFFF for h in more if isinstance(h, int)]
+    if not new or (len(known) == MAX_SESSION_HASHES and min(new) > known[-1]):
+        return known
+    return sorted({*known, *new})[:MAX_SESSION_HASHES]
 
 
 def _count(value: Any) -> int:
@@ -107,8 +158,9 @@ def _count(value: Any) -> int:
         return 0
 
 
-def _pairs(table: Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
-    return table.items()
+def share(marks: Mapping[str, list[int]], mark: str, count: float) -> float:
+    """Which part of the observations came with a mark."""
+    return marks[mark][0] / count if mark in marks and count > 0 else 0.0
 
 
 def _exemplar(one: Exemplar) -> list[Any]:

@@ -14,10 +14,10 @@ class LogWriter(Protocol):
     """Where accepted requests go."""
 
     async def append(self, signal: Signal, value: bytes) -> None:
-        """Store one OTLP export request (protobuf bytes); return only when it is fsynced.
+        """Store one OTLP export request (protobuf bytes); return only when it is durable.
 
-        Raises LogFullError, with the delay after which to try again, when the log is over its bound;
-        nothing was stored then.
+        Raises LogFullError, with the delay after which to try again, when the log is over its bound, and LimitError
+        when it will never take a request as large as this; nothing was stored then.
         """
         ...
 

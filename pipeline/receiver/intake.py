@@ -12,7 +12,7 @@ from pipeline.decode.otlp_json import request_from_json
 from pipeline.receiver.contract import LogWriter, NoCounter, ReceiverCounter, Transport
 from pipeline.receiver.refusal import RefusedError
 from pipeline.receiver.requests import BY_SIGNAL, Export, Inspected, inspect
-from schemas.errors import DecodeError, LogFullError
+from schemas.errors import DecodeError, LimitError, LogFullError
 from schemas.topics import Signal
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,8 @@ class Intake:
             await self._log.append(signal, value)
         except LogFullError as error:
             raise RefusedError("log_full", f"the log is full: {error}", error.retry_after_s) from error
+        except LimitError as error:
+            raise RefusedError("too_large", str(error)) from error
         except Exception as error:
             # The sender keeps its batch and tries again: whatever broke, nothing was acknowledged.
             logger.error("The log did not take a request of %d bytes: %r", len(value), error)

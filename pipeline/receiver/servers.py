@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from schemas.errors import SettingsError
+
+STALLED_S: Final = 30.0
+"""A client that has not made room for the rest of its answer for so long is dropped."""
 
 
 class AsgiServer:
@@ -24,6 +28,7 @@ class AsgiServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=_Connection,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -73,6 +78,32 @@ class AsgiServer:
         except OSError as error:
             raise SettingsError(f"{self._name} cannot listen on {self._host}:{self.port}: {error.strerror}") from error
         return listening
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection that ends where the client stops reading.
+
+    uvicorn makes the application wait, for as long as the client likes: the task and the answer stay.
+    """
+
+    _stalled: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._calm()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._calm()
+        super().connection_lost(exc)
+
+    def _calm(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
 
 class _Server(uvicorn.Server):

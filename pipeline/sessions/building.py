@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
-from pipeline.sessions import signatures
 from pipeline.sessions.columns import Rows
 from pipeline.sessions.dialects import Rule
 from pipeline.sessions.matching import MAX_NAME_CHARS, SLOTS, Plan, read
+from schemas import signatures
 from schemas.facts import Link, Marker, ModelCall, ToolCall
+from schemas.prices import Prices, Tokens, cost_usd
+from schemas.times import iso_unix_nano
 
 MAX_PREVIEW_CHARS: Final = 4_096
 UNREDACTED_CHARS: Final = MAX_PREVIEW_CHARS + 2_048
@@ -24,6 +25,9 @@ MAX_INT: Final = 2**63 - 1
 _FAILED: Final = frozenset({"false", "0", "failure", "failed", "error"})
 _SUCCEEDED: Final = frozenset({"true", "1", "success", "succeeded", "ok", "completed"})
 
+_COST: Final = ModelCall._fields.index("cost_usd")
+_PRICES_DATE: Final = len(ModelCall._fields) - 1
+"""The last field."""
 SIGNALS: Final = {"traces": "span", "logs": "log"}
 
 
@@ -35,9 +39,10 @@ def _slots(fact: str, *names: str) -> tuple[int, ...]:
 SESSION, TURN, AGENT, ROUND, CALL = _slots("link", "session_id", "turn_id", "agent_name", "round_id", "call_id")
 TIME, DURATION, VERSION = _slots("link", "time_iso", "duration_ms", "service_version")
 PROMPT, PROMPT_VERSION, SEQUENCE = _slots("link", "prompt_name", "prompt_version", "event_sequence")
-SUCCESS, DENIED, ERROR_TYPE = _slots("link", "success", "denied", "error_type")
+SUCCESS, DENIED, ERROR_TYPE, AGENT_VERSION = _slots("link", "success", "denied", "error_type", "agent_version")
 TOOL, ARGUMENTS, ARGUMENTS_SIZE = _slots("tool_call", "tool_name", "arguments", "arguments_size")
 RESULT, RESULT_SIZE, EXIT_CODE = _slots("tool_call", "result", "result_size", "exit_code")
+ARGUMENTS_TOLD, RESULT_TOLD = _slots("tool_call", "arguments_signature", "result_signature")
 PROVIDER, REQUEST_MODEL, RESPONSE_MODEL = _slots("model_call", "provider_name", "request_model", "response_model")
 INPUT, OUTPUT = _slots("model_call", "input_tokens", "output_tokens")
 CACHE_READ, CACHE_CREATION = _slots("model_call", "cache_read_tokens", "cache_creation_tokens")
@@ -64,20 +69,6 @@ def number(text: str) -> float:
     except ValueError:
         return math.nan
     return value if math.isfinite(value) else math.nan
-
-
-def iso_unix_nano(text: str) -> int:
-    """An ISO 8601 time in nanoseconds since 1970, -1 where it is none."""
-    try:
-        moment = datetime.fromisoformat(text[:40])
-    except ValueError:
-        return -1
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    try:
-        whole = int(moment.replace(microsecond=0).timestamp())
-    except (OverflowError, ValueError):
-        return -1
-    return whole * 1_000_000_000 + moment.microsecond * 1_000 if 0 <= whole < MAX_INT // 1_000_000_000 else -1
 
 
 def times(rule: Rule, values: list[Any], rows: Rows, row: int) -> tuple[int, int]:
@@ -122,21 +113,24 @@ def tool_call(plan: Plan, values: list[Any], rows: Rows, row: int, status: str |
     text = values[RESULT]
     ended, error_type = outcome(rule, values, rows.status[row] if status is None else status, values[EXIT_CODE])
     arguments_size, size, sequence = values[ARGUMENTS_SIZE], values[RESULT_SIZE], values[SEQUENCE]
-    arguments = signatures.of_content(values[ARGUMENTS], integer(arguments_size) if arguments_size else -1, name)
+    arguments = signatures.of_content(values[ARGUMENTS], integer(arguments_size) if arguments_size else -1)
     size = integer(size) if size else -1
     if ended in ("error", "denied"):
         text = (read(plan.late, rows, row) if status is None else None) or text
-        result = signatures.of_error(text, size, name, error_type)
+        result = signatures.of_error(text, size, error_type)
     else:
-        result = signatures.of_content(text, size, name)
+        result = signatures.of_content(text, size)
+    if values[ARGUMENTS_TOLD]:
+        arguments = signatures.told(values[ARGUMENTS_TOLD], arguments)
+        result = signatures.told(values[RESULT_TOLD], result)
     start, duration = times(rule, values, rows, row)
     return tuple.__new__(ToolCall, (
         values[SESSION], values[TURN], values[AGENT], values[ROUND], values[CALL], name,
         arguments.value, arguments.strength, result.value, result.strength,
         (values[ARGUMENTS] or "")[:UNREDACTED_CHARS], (text or "")[:UNREDACTED_CHARS],
-        ended, error_type, start, duration, rule.dialect, SIGNALS[rows.signal],
+        ended, error_type, start, duration, rule.dialect, "hook" if rule.hook else SIGNALS[rows.signal],
         rows.service[row], values[VERSION], rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
-        values[PROMPT], values[PROMPT_VERSION], integer(sequence) if sequence else -1,
+        values[PROMPT], values[PROMPT_VERSION], integer(sequence) if sequence else -1, values[AGENT_VERSION],
     ))  # fmt: skip
 
 
@@ -156,8 +150,23 @@ def model_call(plan: Plan, values: list[Any], rows: Rows, row: int) -> ModelCall
         reasons(finish) if finish else (),
         ended, error_type, start, duration, rule.dialect, SIGNALS[rows.signal],
         rows.service[row], values[VERSION], rows.trace_id[row], rows.span_id[row], rows.parent_id[row],
-        values[PROMPT], values[PROMPT_VERSION], integer(sequence) if sequence else -1,
+        values[PROMPT], values[PROMPT_VERSION], integer(sequence) if sequence else -1, values[AGENT_VERSION], "",
     ))  # fmt: skip
+
+
+def priced(call: ModelCall, prices: Prices) -> ModelCall:
+    """The call with its cost by list price, where it tells tokens and no cost, and its model has a price."""
+    if not math.isnan(call.cost_usd):
+        return call
+    price = prices.of(call.response_model) or prices.of(call.request_model)
+    if price is None:
+        return call
+    tokens = Tokens(call.input_tokens, call.output_tokens, call.cache_read_tokens, call.cache_creation_tokens)
+    cost = cost_usd(price, tokens)
+    if math.isnan(cost):
+        return call
+    # as `_replace` does, in a fifth of the time
+    return tuple.__new__(ModelCall, (*call[:_COST], cost, *call[_COST + 1 : _PRICES_DATE], price.date))
 
 
 @lru_cache(maxsize=1_024)

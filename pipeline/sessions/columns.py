@@ -24,6 +24,16 @@ def texts(column: Any) -> list[str]:
     return values if array.null_count == 0 else [one or "" for one in values]  # type: ignore[return-value]  # no nulls
 
 
+def shared_texts(column: Any) -> list[str]:
+    """As `texts`; rows that say the same share one object, so that a column of few different texts is a small one."""
+    array = _one_chunk(column)
+    if array.null_count:
+        return texts(array)
+    coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    known = texts(coded.dictionary)
+    return [known[code] for code in coded.indices.to_pylist()]
+
+
 def integers(column: Any) -> list[int]:
     """A time or number column as integers; null is 0."""
     array = _one_chunk(column)
@@ -53,7 +63,7 @@ class Maps:
         codes = keys.indices.fill_null(0) if keys.indices.null_count else keys.indices
         self._codes = np.asarray(codes, dtype=np.int32).tobytes()
         self.offsets: list[int] = array.offsets.to_pylist()
-        self.values = texts(array.items)
+        self.values = shared_texts(array.items)
 
     def shape(self, row: int) -> bytes:
         """The codes of the row's keys, in order."""
@@ -147,17 +157,17 @@ class Rows:
         self.signal = signal
         self.count: int = table.num_rows
         self.time = integers(table.column("Timestamp"))
-        self.trace_id = texts(table.column("TraceId"))
+        self.trace_id = shared_texts(table.column("TraceId"))
         self.span_id = texts(table.column("SpanId"))
-        self.service = texts(table.column("ServiceName"))
-        self.scope = texts(table.column("ScopeName"))
+        self.service = shared_texts(table.column("ServiceName"))
+        self.scope = shared_texts(table.column("ScopeName"))
         self.resources = Resources(table.column("ResourceAttributes"))
         self.attributes = Maps(table.column("SpanAttributes" if spans else "LogAttributes"))
         none = [""] * self.count
-        self.parent_id = texts(table.column("ParentSpanId")) if spans else self.span_id
-        self.span_name = texts(table.column("SpanName")) if spans else none
-        self.status = texts(table.column("StatusCode")) if spans else none
-        self.status_message = texts(table.column("StatusMessage")) if spans else none
+        self.parent_id = shared_texts(table.column("ParentSpanId")) if spans else self.span_id
+        self.span_name = shared_texts(table.column("SpanName")) if spans else none
+        self.status = shared_texts(table.column("StatusCode")) if spans else none
+        self.status_message = shared_texts(table.column("StatusMessage")) if spans else none
         self.duration = integers(table.column("Duration")) if spans else []
         self.events = SpanEvents(table) if spans else None
         self.event = none if spans else texts(table.column("EventName"))

@@ -18,17 +18,19 @@ from schemas.errors import DialectError
 
 DIALECTS: Final = (
     "claude_code", "codex", "gemini_cli", "openclaw", "pydantic_ai", "google_adk", "langsmith", "traceai",
-    "vercel_ai", "langfuse", "openllmetry", "openinference", "genai",
+    "vercel_ai", "langfuse", "openllmetry", "openinference", "genai", "telltale_guard",
 )  # fmt: skip
 """Every dialect, in the order in which they are tried."""
 
 COMMON_FIELDS: Final = (
     "session_id", "turn_id", "agent_name", "round_id", "call_id", "time_iso", "duration_ms", "service_version",
     "prompt_name", "prompt_version", "event_sequence", "success", "denied", "error", "error_type",
+    "agent_version",
 )  # fmt: skip
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "tool_call": (
         *COMMON_FIELDS, "tool_name", "arguments", "arguments_size", "result", "result_size", "exit_code",
+        "arguments_signature", "result_signature",
     ),
     "model_call": (
         *COMMON_FIELDS, "provider_name", "request_model", "response_model", "input_tokens", "output_tokens",
@@ -42,13 +44,19 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Fields that a rule may fill, by what it makes."""
 
+_SHARED: Final[Mapping[str, Any]] = {
+    "service_version": {"resource": "service.version"},
+    "agent_version": ["gen_ai.agent.version", "agent.version", {"resource": "agent.version"}],
+}
+"""Where fields stand that hardly any producer spells in its own way."""
+
 SIGNALS: Final = {"span": "traces", "log": "logs"}
 OUTCOMES: Final = ("ok", "error", "denied", "unset")
 MARKERS: Final = ("prompt", "end", "verdict")
 MESSAGES: Final = ("", "parts", "numbered")
 _RULE_KEYS: Final = frozenset(
     {"name", "signal", "fact", "scope", "event", "where", "has", "lacks", "span", "span_prefix", "fields", "kind",
-     "time", "unset", "success", "empty_result", "messages", "wrapper", "noise", "own_turn"}
+     "time", "unset", "success", "empty_result", "messages", "wrapper", "noise", "own_turn", "hook"}
 )  # fmt: skip
 
 
@@ -95,6 +103,8 @@ class Rule:
     noise: bool = False
     own_turn: bool = False
     """A link that begins a turn: its own span id names the turn."""
+    hook: bool = False
+    """Told by a hook beside the agent's own telemetry: the same call may come from there too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +130,7 @@ def parse(file: str, text: str) -> Dialect:
     except tomllib.TOMLDecodeError as error:
         raise DialectError(f"{file}: not TOML: {error}") from None
     name = _text(document, "name", file)
-    shared = {"service_version": {"resource": "service.version"}, **document.get("fields", {})}
+    shared = {**_SHARED, **document.get("fields", {})}
     rules = document.get("rules")
     if not isinstance(rules, list) or not rules:
         raise DialectError(f"{file}: rules: at least one [[rules]] is needed")
@@ -170,6 +180,7 @@ def _rule(dialect: str, one: Mapping[str, Any], shared: Mapping[str, Any], at: s
         wrapper=_text(one, "wrapper", at, ""),
         noise=_flag(one, "noise", at),
         own_turn=_flag(one, "own_turn", at),
+        hook=_flag(one, "hook", at),
     )
     if not (rule.scope or rule.event or rule.where or rule.has or rule.span or rule.span_prefix):
         raise DialectError(f"{at}: a rule without a condition would claim every record")

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.sessions.columns import Rows
 from pipeline.sessions.dialects import FIELDS, Dialect, Rule, Source
-from pipeline.sessions.signatures import PLACEHOLDERS
 from pipeline.sessions.transforms import Transform
+from schemas.signatures import PLACEHOLDERS
 
 MAX_SHAPES: Final = 4_096
 """Shapes remembered; beyond it the memory starts anew."""

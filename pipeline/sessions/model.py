@@ -13,8 +13,9 @@ from pipeline.sessions.columns import Rows
 from pipeline.sessions.dialects import Dialect
 from pipeline.sessions.facts import MESSAGE, Facts
 from pipeline.sessions.matching import MAX_NAME_CHARS, SLOTS, Candidate, Matcher, Plan, first_plan, named
-from pipeline.sessions.signatures import PLACEHOLDERS
 from pipeline.sessions.transforms import exit_code
+from schemas.prices import Prices
+from schemas.signatures import PLACEHOLDERS
 
 _INPUT_MESSAGES: Final = SLOTS["model_call"]["input_messages"]
 _OUTPUT_MESSAGES: Final = SLOTS["model_call"]["output_messages"]
@@ -27,9 +28,13 @@ class SessionModel:
     One instance serves one thread at a time.
     """
 
-    def __init__(self, dialects: Iterable[Dialect], redactor: Redactor | None = None) -> None:
+    def __init__(
+        self, dialects: Iterable[Dialect], redactor: Redactor | None = None, prices: Prices | None = None
+    ) -> None:
+        """`prices`: for model calls that tell no cost; None: their cost stays unknown."""
         self._matcher = Matcher(dialects)
         self._redactor = redactor or Redactor()
+        self._prices = prices
 
     def facts(self, signal: str, table: pa.Table) -> Facts:
         """The facts in a table of `otel_traces` (signal `traces`) or `otel_logs` (`logs`). Never raises on data."""
@@ -42,6 +47,8 @@ class SessionModel:
         if signal == "traces":
             links.choose(batch.rows, found, batch.links_of)
         self._redact(found)
+        if self._prices is not None and found.model_calls:
+            found.model_calls[:] = [building.priced(call, self._prices) for call in found.model_calls]
         return found
 
     def _redact(self, found: Facts) -> None:
@@ -141,7 +148,7 @@ class _Batch:
         """Tool calls that stand in messages; the call ended before the request that tells of it began."""
         for one in exchanges:
             told: list[Any] = [""] * len(SLOTS["tool_call"])
-            for slot in (building.SESSION, building.TURN, building.AGENT, building.VERSION):
+            for slot in (building.SESSION, building.TURN, building.AGENT, building.VERSION, building.AGENT_VERSION):
                 told[slot] = values[slot]
             for slot, name in zip(
                 (building.ROUND, building.CALL, building.TOOL), (one.round_id, one.call_id, one.name), strict=True

@@ -25,6 +25,7 @@ class Agents:
         self._take = take
         self._tick = tick
         self._flushes: dict[TP, asyncio.Task[None]] = {}
+        self._taking = 0
         self.failed = False
         self.draining = False
         """Set where the stage takes nothing more because it is being stopped."""
@@ -43,10 +44,13 @@ class Agents:
             async for arrival in stream.noack().events():
                 if self.failed or self.draining:
                     continue  # it is in the log, and taken again by who comes next
+                self._taking += 1
                 try:
                     await self._take(arrival.message)
                 except Exception as exc:
                     await self.fail(exc)
+                finally:
+                    self._taking -= 1
         finally:
             if not (self.failed or self.draining or self._app.should_stop):
                 await self.fail(TelltaleError(f"the agent of {topic} ended"))
@@ -65,6 +69,11 @@ class Agents:
         """Take nothing more (a message left out here would be acknowledged by the next one) and end the app."""
         self.failed = True
         await self._app.crash(reason)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no message is being taken: then none waits behind it either."""
+        return not self._taking
 
     def busy(self, place: Place) -> bool:
         """Whether a flush of this partition is at work."""

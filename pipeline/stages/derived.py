@@ -11,7 +11,7 @@ time, not by a message: it is always applied, and its receiver recognises repeat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -32,7 +32,8 @@ class Event(NamedTuple):
     source_offset: int | None
     """Offset of the message it came from; None: it always applies."""
     kind: str
-    fields: list[Any]
+    fields: Sequence[Any]
+    """Fit for JSON as a list; where a message never left the process, a fact as it is."""
     time_unix_nano: int = 0
     """When what it tells of was over (event time); 0: as the message's watermark."""
 
@@ -74,7 +75,7 @@ def encode(message: Derived) -> bytes:
             "first": message.first,
             "last": message.last,
             "watermark": message.watermark_unix_nano,
-            "events": list(map(list, message.events)),
+            "events": [(key, offset, kind, list(fields), at) for key, offset, kind, fields, at in message.events],
         }
     )
 

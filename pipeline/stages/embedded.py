@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,7 @@ from schemas.errors import TelltaleError
 APP_ID: Final = "telltale"
 START_TIMEOUT_S: Final = 60.0
 DRAIN_TIMEOUT_S: Final = 15.0
+LOOK_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ class Stage(Protocol):
         """Everything before this offset is processed; None: the partition is not open."""
         ...
 
+    def watermark(self, tp: TP) -> int:
+        """Event time up to which a partition's keys were judged, nanoseconds since 1970; 0: there is none."""
+        ...
+
     async def caught_up(self) -> bool:
         """Whether everything that has arrived is processed."""
         ...
@@ -60,38 +65,41 @@ class Stage(Protocol):
         ...
 
 
-def make_app(broker_url: str, data_dir: Path, *, partitions: int = 1, instance_id: str = "telltale-0") -> Any:
+def make_app(
+    broker_url: str,
+    data_dir: Path,
+    *,
+    partitions: int = 1,
+    group: str = APP_ID,
+    options: Mapping[str, Any] | None = None,
+) -> Any:
     """The Faust app with the settings that were found safe (`docs/`); declare stages on it before it starts.
 
     Args:
-        broker_url: `local:///DIR`, or what Faust takes for Kafka.
+        broker_url: `local:///DIR`, or anything where `options` say more.
         data_dir: a folder of ours; Faust's own files go to `faust` in it.
         partitions: of topics that the app creates.
-        instance_id: names this member of the group; stable over restarts, so that nobody waits for a dead one.
+        group: names the consumer group; topics with states are named after it.
+        options: what the transport asks for besides; see `pipeline.transport.kafka.app_options`.
     """
     local.register()
     faust_dir = data_dir / "faust"
     faust_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return faust.App(
-        APP_ID,
-        broker=broker_url,
-        datadir=str(faust_dir),
-        store="memory://",
-        topic_partitions=partitions,
-        topic_disable_leader=True,
-        web_enabled=False,
-        TableManager=PromptTableManager,
-        table_standby_replicas=0,
-        consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=instance_id,
-        consumer_metadata_max_age_ms=3000,
-        broker_session_timeout=10,
-        broker_heartbeat_interval=2,
-        broker_rebalance_timeout=10,
-        producer_linger=0.005,
-        stream_buffer_maxsize=128,
-        stream_recovery_delay=0.0,
-    )
+    settings: dict[str, Any] = {
+        "broker": broker_url,
+        "datadir": str(faust_dir),
+        "store": "memory://",
+        "topic_partitions": partitions,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "TableManager": PromptTableManager,
+        "table_standby_replicas": 0,
+        "consumer_auto_offset_reset": "earliest",
+        "producer_linger": 0.005,
+        "stream_buffer_maxsize": 128,
+        "stream_recovery_delay": 0.0,
+    }
+    return faust.App(group, **settings | dict(options or {}))
 
 
 class EmbeddedApp:
@@ -106,19 +114,32 @@ class EmbeddedApp:
         """Return when every partition is assigned and every table restored.
 
         Raises:
-            TelltaleError: that took longer than `timeout_s`.
+            TelltaleError: nothing was restored for `timeout_s`, and it was not ready yet.
             Exception: whatever crashed a service meanwhile.
         """
         try:
-            async with asyncio.timeout(timeout_s):
-                await self.app.start()
+            async with asyncio.timeout(timeout_s) as limit:
+                watching = asyncio.create_task(self._extend(limit, timeout_s))
+                try:
+                    await self.app.start()
+                finally:
+                    watching.cancel()
                 self._raise_crash()
         except TimeoutError as exc:
             await self.stop()
-            raise TelltaleError(f"the stream was not ready after {timeout_s:g} s") from exc
+            raise TelltaleError(f"the stream was not ready after {timeout_s:g} s without progress") from exc
         except BaseException:
             await self.stop()
             raise
+
+    async def _extend(self, limit: asyncio.Timeout, timeout_s: float) -> None:
+        """Give a long restore its time, as long as it goes on."""
+        before = self.app.tables.restored
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if (now := self.app.tables.restored) != before:
+                before = now
+                limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
 
     async def failed(self) -> None:
         """Wait for a service to crash and raise why; returns only when the app was stopped."""

@@ -20,7 +20,7 @@ class Fold(Protocol[S, O_co]):
         """The state before any event of a key."""
         ...
 
-    def apply(self, state: S, kind: str, fields: list[Any]) -> Sequence[O_co]:
+    def apply(self, state: S, kind: str, fields: Sequence[Any]) -> Sequence[O_co]:
         """Fold one event; returns what follows from it, in order."""
         ...
 

@@ -4,9 +4,11 @@ A Faust table serves as "compacted topic and restore"; what is worked on is a di
 (`states.py`). Inside each stored value stands, for each source partition, the last source offset that was applied to
 the key: replays, the previous stage's and our own, are skipped key by key, so a flush that was cut off is safe.
 
-    flush, under the partition's lock, every 100 messages or 0.2 s
-      1  publish what followed (findings, messages for the next stage), await it
-      2  send each changed key to the changelog, await it
+    flush, under the partition's lock
+      1  every 0.2 s: publish what followed (findings, messages for the next stage), await it
+      and every 100 messages or 1 s, as whole states are larger than what changed in them
+      2  in a fleet commit as before: who lost the partition in its sleep hears of it here
+         send each changed key to the changelog, await it
       3  put it into the table: the table holds only what the log has
       4  commit the offset; the metadata keeps the watermark
 
@@ -26,7 +28,9 @@ from faust.types import TP
 
 from pipeline.stages import derived
 from pipeline.stages.agents import Agents
+from pipeline.stages.derived import Derived
 from pipeline.stages.fold import Fold
+from pipeline.stages.order import Cuts, Held, in_time
 from pipeline.stages.place import Place, Places
 from pipeline.stages.states import DEFAULT_LIMITS, KeyedStates, Limits
 from schemas.errors import DecodeError, PermanentSinkError, RetryableSinkError
@@ -35,7 +39,8 @@ S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - outputs
 O_contra = TypeVar("O_contra", contravariant=True)
 
-MAX_RETRY_S: Final = 30.0
+MAX_RETRY_S: Final = 10.0
+"""Each retry is a sign of life to the watchdog, which waits for 30 s."""
 CLOCK_S: Final = 0.25
 """How often a quiet stage looks at the clock."""
 
@@ -69,11 +74,16 @@ class Publish(Protocol[O_contra]):
 class KeyedOptions(NamedTuple):
     """When a keyed stage flushes, what it keeps and which clock it reads."""
 
-    flush_messages: int = 100
     flush_s: float = 0.2
+    """Until outputs are published, at most."""
+    store_messages: int = 100
+    store_s: float = 5.0
+    """Until states are stored, at most; after a crash so much is folded again."""
     limits: Limits = DEFAULT_LIMITS
     partitions: int = 1
     """Of the topic and of the table; never changed while there are states."""
+    fenced: bool = False
+    """Whether others may own the partition while we think that we do: ask, by a commit, before states are written."""
     max_ahead_ns: int = 300_000_000_000
     """Event times further ahead of the clock than this are taken as that far ahead."""
     clock: Callable[[], int] = time.time_ns
@@ -88,15 +98,44 @@ class CaughtUp(Protocol):
 
 
 class _Keyed(Place, Generic[S, O]):
-    """A partition, its states and what was folded since the last flush."""
+    """A partition, its states and what was folded but not stored yet.
 
-    def __init__(self, place: tuple[TP, int, int], states: KeyedStates[S, O]) -> None:
+    `done`: everything before is folded, and what followed is published; `committed`: it is stored, too.
+    """
+
+    def __init__(self, place: tuple[TP, int, int], states: KeyedStates[S, O], held: Held) -> None:
         super().__init__(*place)
         self.states = states
+        self.held = held
+        self.metadata = ""
+        """That of the last commit."""
         self.folded = 0
+        """Messages since the states were stored."""
         self.since = 0.0
+        """When the first of them came; monotonic seconds."""
+        self.sent_at = 0.0
+        """When outputs were published last."""
         self.quiet_since: int | None = None
         """The clock when this partition was last seen without a message to fold."""
+
+    @property
+    def position(self) -> int:
+        """Everything before this offset is folded."""
+        first = self.held.first
+        return self.next if first is None else first
+
+    def note(self, messages: int) -> None:
+        """So many were folded."""
+        if self.folded == 0:
+            self.since = time.monotonic()
+        self.folded += messages
+
+    def fold(self, messages: Sequence[Derived], ceiling_unix_nano: int) -> None:
+        """Fold messages as if they were one."""
+        if messages:
+            self.note(len(messages))
+            watermark = max(message.watermark_unix_nano for message in messages)
+            self.states.merge(in_time(messages), watermark, ceiling_unix_nano)
 
 
 class KeyedStage(Generic[S, O]):
@@ -116,10 +155,11 @@ class KeyedStage(Generic[S, O]):
         self._publish = publish
         self._options = options
         self._before: list[CaughtUp] = []
+        self._cuts: Cuts | None = None
         self._clock_at = 0.0
         self.topics = (topic,)
         self.places: Places[_Keyed[S, O]] = Places(app, self.topics, self._make)
-        self.retries = 0
+        self._retries = 0
         self.refused = 0
         """Outputs that were lost because nobody would take them."""
         self.undecoded = 0
@@ -136,6 +176,16 @@ class KeyedStage(Generic[S, O]):
         self._before += stages
         return self
 
+    def in_order(self, cuts: Cuts | None) -> KeyedStage[S, O]:
+        """Fold cut by cut; None: as messages come, which is in order where they come from one partition."""
+        self._cuts = cuts
+        return self
+
+    @property
+    def retries(self) -> int:
+        """Times that this stage waited, for whoever takes its outputs or for its sources."""
+        return self._retries + (0 if self._cuts is None else self._cuts.waits)
+
     # Folding
 
     def _make(self, tp: TP, generation: int, done: int, metadata: str) -> _Keyed[S, O]:
@@ -144,54 +194,84 @@ class KeyedStage(Generic[S, O]):
         stored = ((key.decode("utf-8", "surrogatepass"), value) for key, value in self._table.data.items())
         partitions = self._options.partitions
         states.load((k, value) for k, value in stored if derived.partition_of(k, partitions) == tp.partition)
-        return _Keyed((tp, generation, done), states)
+        keyed = _Keyed((tp, generation, done), states, Held(() if self._cuts is None else self._cuts.topics))
+        keyed.metadata = metadata
+        return keyed
 
     async def _take(self, message: Any) -> None:
         keyed = await self.places.open(message.tp, message.generation_id)
-        if not await self.places.admit(keyed, message.offset):
+        if keyed is None or not await self.places.admit(keyed, message):
             return
+        keyed.quiet_since = None
+        value = message.value or b""
         try:
-            keyed.states.feed(derived.decode(message.value or b""), self._ceiling())
+            told = derived.decode(value)
         except DecodeError as exc:
             self.undecoded += 1
             _log.error("%s offset %d was left out: %s", message.tp, message.offset, exc)
-        if keyed.folded == 0:
-            keyed.since = time.monotonic()
-        keyed.folded += 1
-        keyed.quiet_since = None
-        if keyed.folded >= self._options.flush_messages:
-            await self._flush(keyed)
+            keyed.note(1)
+        else:
+            if self._cuts is None:
+                keyed.states.feed(told, self._ceiling())
+                keyed.note(1)
+            else:
+                keyed.held.add(message.offset, told, len(value), time.monotonic())
+        keyed.fold(keyed.held.overflowing(), self._ceiling())
+        if keyed.folded >= self._options.store_messages:
+            await self._flush(keyed, store=True)
 
     def _ceiling(self) -> int:
         return self._options.clock() + self._options.max_ahead_ns
 
+    async def _fold_cuts(self) -> None:
+        """Fold what came from before the latest cut, where everything from before it is read."""
+        if self._cuts is None:
+            return
+        cut = self._cuts.latest
+        begun = [one for one in self.places if one.held and one.held.cut is None and one.held.done < cut.number]
+        ends = await self._app.consumer.highwaters(*[keyed.tp for keyed in begun])
+        for keyed in begun:
+            keyed.held.cut, keyed.held.read_to = cut, ends[keyed.tp]
+        now = time.monotonic()
+        for keyed in self.places:
+            held = keyed.held
+            if held.cut is not None and keyed.next >= held.read_to:
+                keyed.fold(held.before(held.cut), self._ceiling())
+                held.done, held.cut = held.cut.number, None
+            keyed.fold(held.overdue(now, self._cuts.moved_at), self._ceiling())
+
     # Flushing
 
-    async def _flush(self, keyed: _Keyed[S, O]) -> None:
+    async def _flush(self, keyed: _Keyed[S, O], *, store: bool) -> None:
         async with keyed.lock:
             if self._agents.failed or not self.places.alive(keyed) or not (keyed.folded or keyed.states.pending):
                 return
             try:
-                await self._carry_out(keyed)
+                await self._carry_out(keyed, store)
             except BaseException:
                 # The states are ahead of what is stored: who goes on must begin with the table and the commit.
                 self.places.close(keyed)
                 raise
 
-    async def _carry_out(self, keyed: _Keyed[S, O]) -> None:
+    async def _carry_out(self, keyed: _Keyed[S, O], store: bool) -> None:
         # all of this before the first await: the agent goes on folding meanwhile
-        outputs, changes = keyed.states.take_outputs(), keyed.states.take_changes()
-        packed = keyed.states.take_packed()
-        first, end, keyed.folded = keyed.done, keyed.next, 0
-        watermark = keyed.states.watermark
+        outputs = keyed.states.take_outputs()
+        first, end, watermark = keyed.done, keyed.position, keyed.states.watermark
+        if store:
+            changes, packed, keyed.folded = keyed.states.take_changes(), keyed.states.take_packed(), 0
         if outputs:
+            keyed.sent_at = time.monotonic()
             origin = Origin(keyed.tp.topic, keyed.tp.partition, first, end - 1, watermark)
             if not await self._send_on(keyed, outputs, origin):
                 return
-        await self._store(keyed.tp.partition, changes)
-        self._hold_packed(packed)
-        if await self.places.commit(keyed, end, orjson.dumps({"watermark": watermark}).decode()):
-            keyed.done = end
+        keyed.done = end
+        if store:
+            if self._options.fenced and not await self.places.commit(keyed, keyed.committed, keyed.metadata):
+                return
+            await self._store(keyed.tp.partition, changes)
+            self._hold_packed(packed)
+            keyed.metadata = orjson.dumps({"watermark": watermark}).decode()
+            await self.places.commit(keyed, end, keyed.metadata)
 
     async def _send_on(self, keyed: _Keyed[S, O], outputs: list[O], origin: Origin) -> bool:
         """Publish until it is done; False: the partition went to somebody else meanwhile."""
@@ -199,7 +279,7 @@ class KeyedStage(Generic[S, O]):
             try:
                 await self._publish(outputs, origin)
             except RetryableSinkError as exc:
-                self.retries += 1
+                self._retries += 1
                 _log.warning("outputs of %s wait: %s", self._topic, exc)
                 await asyncio.sleep(min(MAX_RETRY_S, max(0.01, exc.retry_after_s)))
             except PermanentSinkError as exc:
@@ -234,7 +314,9 @@ class KeyedStage(Generic[S, O]):
 
     async def _tick(self) -> None:
         await self.places.open_all()
-        await self.places.send_back()
+        await self.places.send_back(idle=self._agents.idle)
+        if not self._agents.draining:
+            await self._fold_cuts()
         now = time.monotonic()
         if now - self._clock_at >= CLOCK_S:
             self._clock_at = now
@@ -242,9 +324,12 @@ class KeyedStage(Generic[S, O]):
         for keyed in self.places:
             if self._agents.draining or self._agents.busy(keyed):
                 continue
-            waited = keyed.folded and now - keyed.since + self._period_s > self._options.flush_s
-            if waited or (not keyed.folded and keyed.states.pending):
-                self._agents.flush(keyed, self._flush(keyed))
+            soon = now + self._period_s
+            store = soon - keyed.since > self._options.store_s if keyed.folded else keyed.states.pending
+            if store or (keyed.states.telling and soon - keyed.sent_at > self._options.flush_s):
+                self._agents.flush(keyed, self._flush(keyed, store=store))
+            elif not keyed.states.telling:
+                keyed.done = keyed.position  # there was nothing to publish
 
     async def _pass_time(self) -> None:
         """Where there is nothing to fold, event time goes on at the pace of the clock.
@@ -269,18 +354,23 @@ class KeyedStage(Generic[S, O]):
 
     async def _all_taken(self) -> bool:
         ends = await self._app.consumer.highwaters(*[keyed.tp for keyed in self.places])
-        return all(keyed.next >= ends[keyed.tp] for keyed in self.places)
+        return all(keyed.next >= ends[keyed.tp] and not keyed.held for keyed in self.places)
 
     # For those who watch and stop the stage
 
     def done(self, tp: TP) -> int | None:
-        """Everything before this offset is folded and stored; None: the partition is not open."""
+        """Everything before this offset is folded, and what followed is published; None: the partition is not open."""
         keyed = self.places.get(tp)
         return None if keyed is None else keyed.done
 
+    def watermark(self, tp: TP) -> int:
+        """Event time up to which a partition's keys were judged; 0: the partition is not open, or had no event."""
+        keyed = self.places.get(tp)
+        return 0 if keyed is None else keyed.states.watermark
+
     async def caught_up(self) -> bool:
-        """Whether everything that has arrived is folded, published and stored."""
-        return await self.places.caught_up() and not any(keyed.states.pending for keyed in self.places)
+        """Whether everything that has arrived is folded, and what followed is published."""
+        return await self.places.caught_up() and not any(keyed.states.telling for keyed in self.places)
 
     @property
     def watermark_unix_nano(self) -> int:
@@ -291,8 +381,10 @@ class KeyedStage(Generic[S, O]):
         """Take nothing more, publish and store what was folded, commit."""
         self._agents.draining = True
         for keyed in self.places:
-            await self._flush(keyed)
+            await self._flush(keyed, store=True)
 
     async def close(self) -> None:
         """End flushes that are still at work; the next start repairs what they left."""
         await self._agents.close()
+        if self._cuts is not None:
+            await self._cuts.close()

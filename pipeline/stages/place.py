@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 from faust.types import TP
 
 from pipeline.transport.contract import OffsetConsumer
+from pipeline.transport.messages import LogMessage
 from pipeline.transport.records import Committed
 
 SEEK_AGAIN_S: Final = 1.0
+LOST_AFTER_S: Final = 2.0
+"""So long nothing comes of what the transport has read, while nothing is being taken: then it is lost on the way."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ class Place:
         self.sought_at = 0.0
         self.ahead = False
         """The transport has run ahead of `next` and was sent back."""
+        self.waiting = (done, time.monotonic())
+        """`next`, and since when it has been that while the transport had read further."""
 
 
 P = TypeVar("P", bound=Place)
@@ -72,8 +77,11 @@ class Places(Generic[P]):
         """Whether the partition is still ours, in the generation in which it was opened."""
         return self._open.get(place.tp) is place and place.generation == self._app.consumer_generation_id
 
-    async def open(self, tp: TP, generation: int) -> P:
-        """The place of a partition in a generation, opened if it is not."""
+    def _ours(self, tp: TP, generation: int) -> bool:
+        return generation == self._app.consumer_generation_id and tp in self._consumer.assignment()
+
+    async def open(self, tp: TP, generation: int) -> P | None:
+        """The place of a partition in a generation, opened if it is not; None: the partition is not ours in it."""
         place = self._open.get(tp)
         if place is not None and place.generation == generation:
             return place
@@ -81,45 +89,66 @@ class Places(Generic[P]):
             place = self._open.get(tp)
             if place is not None and place.generation == generation:
                 return place
+            if not self._ours(tp, generation):
+                return None
             if place is not None:
                 await self._leave(place)
             committed = (await self._consumer.committed_meta([tp]))[tp]
             if committed is None:
                 committed = Committed((await self._consumer.earliest_offsets(tp))[tp])
+            if not self._ours(tp, generation):
+                return None  # it went to another member while we asked
             place = self._open[tp] = self._make(tp, generation, *committed)
             return place
 
     async def open_all(self) -> None:
-        """Open what is assigned to us and not open yet, so that time passes there too."""
+        """Open what is assigned to us and not open yet, so that time passes there too; close what is not ours."""
         if self._app.rebalancing or self._app.in_recovery:
             return
-        for tp in self._consumer.assignment():
-            if tp.topic in self._topics and tp not in self._open:
-                await self.open(tp, self._app.consumer_generation_id)
+        generation = self._app.consumer_generation_id
+        owned = [tp for tp in self._consumer.assignment() if tp.topic in self._topics]
+        for place in self:
+            if place.tp not in owned:
+                self.close(place)
+        for tp in owned:
+            await self.open(tp, generation)
 
-    async def admit(self, place: P, offset: int) -> bool:
+    async def admit(self, place: P, message: LogMessage) -> bool:
         """Whether this message is the one to take now.
 
         Around rebalances of apps with tables Faust hands out messages ahead of the committed offset, and some twice.
+        A hole in the log is none of ours to fill: there the message itself says that nothing stands before it.
         """
-        if offset == place.next:
-            place.next += 1
+        if message.after <= place.next <= message.offset:
+            place.next = message.offset + 1
             place.ahead = False
             return True
-        if offset > place.next:
+        if message.offset > place.next:
             place.ahead = True
             await self._send_back(place)
         return False
 
-    async def send_back(self) -> None:
-        """Send back again where it did not help.
+    def pass_holes(self, place: P) -> None:
+        """Go on over offsets that hold no record: nothing will come that says so."""
+        place.next = max(place.next, self._consumer.beyond(place.tp, place.next))
+
+    async def send_back(self, *, idle: bool) -> None:
+        """Send back again where it did not help, and where messages were read and never came.
 
         A message that was on its way when we sought moves Faust's own read position on, and Faust then drops all
-        before it; if no later message comes, nobody notices.
+        before it; if no later message comes, nobody notices. `idle`: no message waits for the stage to take it.
         """
         for place in self:
-            if place.ahead:
+            if place.ahead or self._lost(place, idle):
                 await self._send_back(place)
+
+    def _lost(self, place: P, idle: bool) -> bool:
+        read_to = self._consumer.read_to(place.tp)
+        now = time.monotonic()
+        if not idle or read_to is None or read_to <= place.next or place.waiting[0] != place.next:
+            place.waiting = (place.next, now)
+            return False
+        return now - place.waiting[1] > LOST_AFTER_S
 
     async def _send_back(self, place: P) -> None:
         now = time.monotonic()
@@ -146,13 +175,35 @@ class Places(Generic[P]):
         if self._open.get(place.tp) is place:
             del self._open[place.tp]
 
+    async def ends(self, topics: Collection[str] | None = None) -> Mapping[TP, int] | None:
+        """The next offset to be written of every partition, ours or not; None: it cannot be said now.
+
+        `topics`: of these topics only.
+        """
+        if self._app.rebalancing or self._app.in_recovery:
+            return None
+        everywhere = [TP(topic, n) for topic in topics or self._topics for n in self._consumer.partitions_of(topic)]
+        return await self._consumer.highwaters(*everywhere)
+
+    async def behind(self, ends: Mapping[TP, int]) -> int | None:
+        """How many offsets before these are not processed yet, by us or by another member; None: not known now."""
+        if self._app.rebalancing or self._app.in_recovery:
+            return None
+        mine: dict[TP, P] = {place.tp: place for place in self if self.alive(place)}
+        committed = await self._consumer.committed_meta([tp for tp in ends if tp not in mine])
+
+        def done(tp: TP) -> int:
+            if (place := mine.get(tp)) is not None:
+                return place.done
+            others = committed.get(tp)
+            return 0 if others is None else others.offset
+
+        return sum(max(0, end - done(tp)) for tp, end in ends.items())
+
     async def caught_up(self) -> bool:
-        """Whether every message that is in the log now has been processed."""
-        ours = [tp for tp in self._consumer.assignment() if tp.topic in self._topics]
-        if not ours or self._app.rebalancing or self._app.in_recovery:
-            return False
-        ends = await self._consumer.highwaters(*ours)
-        return all((place := self._open.get(tp)) is not None and place.done >= ends[tp] for tp in ours)
+        """Whether every message that is in the log now has been processed, by us or by another member."""
+        ends = await self.ends()
+        return ends is not None and await self.behind(ends) == 0
 
     async def _revoked(self, _app: Any, revoked: Collection[TP], **_: Any) -> None:
         for place in [self._open.pop(tp) for tp in revoked if tp in self._open]:

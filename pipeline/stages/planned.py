@@ -32,7 +32,9 @@ from schemas.errors import PermanentSinkError, RetryableSinkError
 
 _log = logging.getLogger(__name__)
 
-MAX_RETRY_S: Final = 30.0
+MAX_RETRY_S: Final = 10.0
+"""Each retry is a sign of life to the watchdog, which waits for 30 s."""
+LOOK_AGAIN_S: Final = 0.2
 
 
 class Outgoing(NamedTuple):
@@ -78,6 +80,8 @@ class BatchLimits:
     bytes: int = 8 * 1024 * 1024
     linger_s: float = 0.15
     """The first message of a batch waits no longer than this."""
+    write_s: float = 120.0
+    """So long the store may take for one write; it is a standstill only then."""
 
 
 class _Batch(Place):
@@ -102,20 +106,30 @@ class PlannedStage:
         self._limits = limits
         self.topics = tuple(topics)
         self.places: Places[_Batch] = Places(app, topics, _Batch)
-        self.retries = 0
-        """Times that a batch had to wait for the store: that is no standstill."""
+        self._retries = 0
+        self._writing: dict[TP, float] = {}
+        """Since when a write is under way; monotonic seconds."""
         self._agents = Agents(app, self._take, self._tick)
         for topic in topics:
             self._agents.follow(topic, f"{name}.{topic}")
         self._period_s = limits.linger_s / 3
         self._agents.every(self._period_s)
 
+    @property
+    def retries(self) -> int:
+        """Changes while this stage waits for the store, for a write under way or before the next: no standstill."""
+        now = time.monotonic()
+        waited = (now - since for since in self._writing.values())
+        return self._retries + sum(int(10 * seconds) for seconds in waited if seconds < self._limits.write_s)
+
     # Collecting
 
     async def _take(self, message: Any) -> None:
         batch = await self.places.open(message.tp, message.generation_id)
-        if not await self.places.admit(batch, message.offset):
+        if batch is None or not await self.places.admit(batch, message):
             return
+        if batch.plan is not None and message.offset > batch.plan:
+            await self._give_up_plan(batch)
         if not batch.messages:
             batch.since = time.monotonic()
         value = message.value or b""
@@ -164,12 +178,15 @@ class PlannedStage:
         """Process messages until they are stored; None: the partition went to somebody else meanwhile."""
         while self.places.alive(batch):
             try:
+                self._writing[batch.tp] = time.monotonic()
                 return list(await self._processor.process(*batch.tp, messages, replay))
             except RetryableSinkError as exc:
-                await self._wait(exc)
+                await self._wait(batch, exc)
                 replay = True
             except PermanentSinkError as exc:
                 return await self._narrow(batch, messages, str(exc))
+            finally:
+                self._writing.pop(batch.tp, None)
         return None
 
     async def _narrow(self, batch: _Batch, messages: list[Message], reason: str) -> list[Outgoing] | None:
@@ -188,28 +205,42 @@ class PlannedStage:
                 await self._processor.bury(message, reason)
                 return []
             except RetryableSinkError as exc:
-                await self._wait(exc)
+                await self._wait(batch, exc)
         return None
 
-    async def _wait(self, reason: RetryableSinkError) -> None:
-        self.retries += 1
+    async def _wait(self, batch: _Batch, reason: RetryableSinkError) -> None:
+        """Wait for the store, but not when the partition goes to somebody else: the whole group waits for that."""
+        self._retries += 1
         _log.warning("a batch waits for the store: %s", reason)
-        await asyncio.sleep(min(MAX_RETRY_S, max(0.01, reason.retry_after_s)))
+        until = time.monotonic() + min(MAX_RETRY_S, max(0.01, reason.retry_after_s))
+        while (left := until - time.monotonic()) > 0 and self.places.alive(batch):
+            await asyncio.sleep(min(left, LOOK_AGAIN_S))
 
     # Time
 
     async def _tick(self) -> None:
         await self.places.open_all()
-        await self.places.send_back()
+        await self.places.send_back(idle=self._agents.idle)
         now = time.monotonic()
         for batch in self.places:
             if self._agents.busy(batch):
+                continue
+            self.places.pass_holes(batch)
+            if not batch.messages:
+                batch.done = max(batch.done, batch.next)
+            if batch.plan is not None and batch.next > batch.plan:
+                self._agents.flush(batch, self._give_up_plan(batch))
                 continue
             waited = now - batch.since + self._period_s > self._limits.linger_s
             if batch.messages and batch.plan is None and waited:
                 self._agents.flush(batch, self._flush(batch))
             elif not batch.messages and batch.done > batch.committed:
                 self._agents.flush(batch, self._acknowledge(batch))
+
+    async def _give_up_plan(self, batch: _Batch) -> None:
+        """The last message of the plan is no longer in the log: what is left of it is processed as it is."""
+        await self._flush(batch)
+        batch.plan = None
 
     async def _acknowledge(self, batch: _Batch) -> None:
         # under the lock: landing after a plan, this commit would erase it
@@ -223,6 +254,11 @@ class PlannedStage:
         """Everything before this offset is processed; None: the partition is not open."""
         batch = self.places.get(tp)
         return None if batch is None else batch.done
+
+    def watermark(self, tp: TP) -> int:
+        """0: no states are kept here."""
+        del tp
+        return 0
 
     async def caught_up(self) -> bool:
         """Whether every message that is in the log now has been processed and sent on."""

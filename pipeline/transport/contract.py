@@ -1,5 +1,7 @@
 """What stages ask of a transport beyond Faust's own interface: commits with metadata, fenced by generation.
 
+Messages are `pipeline.transport.messages.LogMessage`: they say how far back the log holds no other.
+
 Faust fetches, rebalances and runs agents; offsets are ours. The local transport and the Kafka transport both serve
 this, so that stages know no difference. `app.consumer` of an app on either transport satisfies it.
 """
@@ -45,4 +47,19 @@ class OffsetConsumer(Protocol):
 
     async def seek(self, partition: TP, offset: int) -> None:
         """Read on from `offset`; records fetched before may still arrive, in any number."""
+        ...
+
+    def read_to(self, partition: TP) -> int | None:
+        """Records before this offset were handed out, whatever became of them; None: not known now."""
+        ...
+
+    def beyond(self, partition: TP, offset: int) -> int:
+        """The first offset from `offset` on that may hold a record, as far as is known: beyond it there is a hole.
+
+        Compaction and transactions leave holes, also at the end: the next offset to be written may stand behind one.
+        """
+        ...
+
+    def partitions_of(self, topic: str) -> Collection[int]:
+        """All partitions of a topic, ours and those of other members; none: it is not known (yet)."""
         ...

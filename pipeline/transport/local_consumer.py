@@ -14,6 +14,7 @@ from faust.types import TP, ConsumerMessage
 
 from pipeline.transport.inflight import InFlight
 from pipeline.transport.log import READ_BYTES, READ_RECORDS, Log
+from pipeline.transport.messages import LogMessage
 from pipeline.transport.records import Commit, Committed, Partition, Record
 from pipeline.transport.tail import Tail
 
@@ -141,10 +142,8 @@ class LocalConsumer(base.Consumer):
         return await super()._wait_next_records(timeout)
 
     def _to_message(self, tp: TP, record: Record) -> ConsumerMessage:
-        message = ConsumerMessage(
-            tp.topic, tp.partition, record.offset, record.timestamp_unix_nano / 1e9, 0, [], record.key, record.value,
-            None, len(record.key or b""), len(record.value or b""), tp, generation_id=self.app.consumer_generation_id,
-        )  # fmt: skip
+        generation = self.app.consumer_generation_id
+        message = LogMessage.of(tp, record, record.timestamp_unix_nano / 1e9, record.offset, generation)
         self._in_flight.note(message, len(record.value or b""))
         return message
 
@@ -217,6 +216,19 @@ class LocalConsumer(base.Consumer):
         return {tp: self._log.committed(self.app.conf.id, Partition(*tp)) for tp in partitions}
 
     # Topics
+
+    def read_to(self, partition: TP) -> int | None:
+        """See the contract."""
+        return self._position.get(partition)
+
+    def beyond(self, partition: TP, offset: int) -> int:
+        """See the contract: topics that are consumed have no holes."""
+        del partition
+        return offset
+
+    def partitions_of(self, topic: str) -> Collection[int]:
+        """See the contract."""
+        return range(self._log.partitions(topic) or 0)
 
     def topic_partitions(self, topic: str) -> int | None:
         """How many partitions a topic has; None: there is no such topic."""

@@ -10,7 +10,7 @@ from pipeline.transport.records import Index, Partition
 
 COMPACT_AFTER: Final = 5_000
 """Records appended to a changelog partition before it is compacted."""
-GIVE_BACK_PAGES: Final = 2_000
+GIVE_BACK_PAGES: Final = 500
 
 
 def keep(db: sqlite3.Connection, index: Index) -> bool:

@@ -22,6 +22,13 @@ def create_table(table: Table, days: RetentionDays) -> str:
     )
 
 
+def add_column(table: Table, name: str) -> str:
+    """`ALTER TABLE ... ADD COLUMN IF NOT EXISTS`, in its declared place."""
+    at = [column.name for column in table.columns].index(name)
+    before, added = table.columns[at - 1 : at + 1]
+    return f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {_column(added)} AFTER `{before.name}`"
+
+
 def create_view(view: View) -> str:
     """`CREATE VIEW`, or `CREATE MATERIALIZED VIEW ... TO`."""
     if view.to:

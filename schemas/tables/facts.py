@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from schemas.columns import Column, Table
+from schemas.columns import Column, Index, Table
 from schemas.facts import Marker, ModelCall, ToolCall
 from schemas.tables.otel import DELTA_TIME, SOURCE, SOURCE_INDEX, STORED_AT, TEXT, bloom
 
@@ -43,7 +43,7 @@ _FIELDS: Final[dict[str, _Field]] = {
     "start_time_unix_nano": _Field(UTC_TIME, "When it began.", DELTA_TIME),
     "duration_ns": _Field("Int64", "Nanoseconds; -1 = not known."),
     "dialect": _Field(TEXT, "The dialect that read it."),
-    "signal": _Field(TEXT, "`span` or `log`."),
+    "signal": _Field(TEXT, "`span`, `log`, `message` or `hook`."),
     "service_name": _Field(TEXT, "`service.name`."),
     "service_version": _Field(TEXT, "`service.version`."),
     "trace_id": _Field("String", "Hex, or empty."),
@@ -59,9 +59,11 @@ _FIELDS: Final[dict[str, _Field]] = {
     "output_tokens": _Field("Int64", "-1 = not known."),
     "cache_read_tokens": _Field("Int64", "-1 = not known."),
     "cache_creation_tokens": _Field("Int64", "-1 = not known."),
-    "cost_usd": _Field("Float64", "As the producer sent it; NaN = it did not."),
+    "cost_usd": _Field("Float64", "As the producer sent it, else estimated: see `PricesDate`; NaN = not known."),
     "temperature": _Field("Float64", "NaN = not sent."),
     "finish_reasons": _Field("Array(LowCardinality(String))", "Why the model stopped."),
+    "agent_version": _Field(TEXT, "Version of the agent."),
+    "prices_date": _Field(TEXT, 'The cost is an estimate from list prices of this date; "" = it is none.'),
     "kind": _Field(TEXT, "`prompt`, `end` or `verdict`."),
     "detail": _Field("String", "Of a verdict: what kind of loop the agent says it is in."),
     "count": _Field("Int64", "Of a verdict: the agent's own count; -1 = none."),
@@ -79,10 +81,13 @@ def _columns(fact: type[ToolCall] | type[ModelCall] | type[Marker]) -> tuple[Col
 
 
 _IDENTITY: Final = "StartTimeUnixNano, TraceId, SpanId, EventSequence"
+VERSION_INDEX: Final = Index("idx_version", "Version", "minmax")
+"""Says at once where no row was written again, so that reading need not look for such rows."""
 _INDEXES: Final = (
     bloom("idx_session_id", "SessionId", "0.001"),
     bloom("idx_trace_id", "TraceId", "0.001"),
     SOURCE_INDEX,
+    VERSION_INDEX,
 )
 
 TOOL_CALLS: Final = Table(

@@ -1,4 +1,4 @@
-"""`series_1m`, `findings`, `dead_letters`: what the stream concludes, and what it could not use."""
+"""`series_1m`, `series_verdicts`, `findings`, `dead_letters`: what the stream concludes, and what it could not use."""
 
 from __future__ import annotations
 
@@ -33,12 +33,41 @@ SERIES_1M: Final = Table(
         Column("ErrorTypes", "Map(LowCardinality(String), UInt64)", "`error.type` -> errors."),
         Column("Sessions", "UInt64", "Distinct sessions: a floor."),
         Column("Tokens", "UInt64", "Tokens in and out."),
-        Column("CostUsd", "Float64", "Cost, as far as producers sent it."),
+        Column(
+            "CostUsd", "Float64", "Cost, as producers sent it or estimated from list prices (`model_calls.PricesDate`)."
+        ),
         Column("Exemplars.TraceId", "Array(String)", "Traces of the slowest and of failed observations."),
         Column("Exemplars.SpanId", "Array(String)", "Their spans."),
         Column("Exemplars.StartTimeUnixNano", f"Array({UTC_TIME})", "When they began."),
         Column("Exemplars.DurationNs", "Array(Int64)", "Their durations; -1 = not known."),
         Column("Exemplars.Outcome", f"Array({TEXT})", "`ok` or `error`."),
+        *SOURCE,
+        VERSION,
+        STORED_AT,
+    ),
+    indexes=(SOURCE_INDEX,),
+)
+
+SERIES_VERDICTS: Final = Table(
+    name="series_verdicts",
+    doc=(
+        "What each rule can say of each series, one row for each time that it changed; the latest counts. A series of "
+        "which nothing can be said yet is here as `insufficient data`. Read with `final = 1`."
+    ),
+    retention="series",
+    engine="ReplacingMergeTree(Version)",
+    partition_by="toYYYYMM(StoredAt)",
+    order_by="(ServiceName, Operation, Name, Rule)",
+    columns=(
+        Column("ServiceName", TEXT, "`service.name`."),
+        Column("Operation", TEXT, "`execute_tool`, `chat`, or a span's name."),
+        Column("Name", TEXT, 'Tool or model; "" for other spans.'),
+        Column("Rule", TEXT, "The rule."),
+        Column("State", TEXT, "`insufficient data`, `steady` or `changed`."),
+        Column("Since", "DateTime", "The minute in which it came to be so.", "Delta(4), ZSTD(1)"),
+        Column("BaselineCount", "UInt64", "Observations of the past that it rests on."),
+        Column("BaselineMinutes", "UInt64", "Minutes that they came from."),
+        Column("Missing", "String", "Of `insufficient data`: what it takes."),
         *SOURCE,
         VERSION,
         STORED_AT,
@@ -61,7 +90,11 @@ FINDINGS: Final = Table(
             "Precedence", "UInt64", "Of two tellings the larger holds: the revision, and whether the session is known."
         ),
         Column("Rule", TEXT, "The rule that fired."),
-        Column("Kind", TEXT, "`tool_call_loop`, `latency_regression` or `error_spike`."),
+        Column(
+            "Kind",
+            TEXT,
+            "`tool_call_loop`, `retried_failure`, `latency_regression`, `error_spike`, `token_surge` or `cost_surge`.",
+        ),
         Column("Severity", TEXT, "`suspect`, `warning` or `critical`."),
         Column("Status", TEXT, "`open`, `updated` or `resolved`."),
         Column("Confidence", TEXT, "Weakest signature used, or the confidence level of a series."),
@@ -76,8 +109,10 @@ FINDINGS: Final = Table(
         Column("DetectedAtUnixNano", UTC_TIME, "Observation at which the present severity was reached.", DELTA_TIME),
         Column("Observed", "Float64", "What was seen."),
         Column("Baseline", "Float64", "What it was compared with."),
-        Column("Unit", TEXT, "Of both: `calls`, `s` or `ratio`."),
-        Column("Count", "Int64", "Loops: passes of the cycle; series: observations judged."),
+        Column("Unit", TEXT, "Of both: `calls`, `sessions`, `s`, `ratio`, `tokens` or `USD`."),
+        Column(
+            "Count", "Int64", "Loops: passes of the cycle; retried failures: sessions; series: observations judged."
+        ),
         Column("WastedTokens", "Int64", "-1 = not known."),
         Column("WastedCostUsd", "Float64", "NaN = not known."),
         Column("WastedDurationS", "Float64", "NaN = not known."),
@@ -115,4 +150,24 @@ DEAD_LETTERS: Final = Table(
     ),
 )
 
-OUTCOMES: Final = (SERIES_1M, FINDINGS, DEAD_LETTERS)
+DEAD_LETTER_REPLAYS: Final = Table(
+    name="dead_letter_replays",
+    doc=(
+        "Dead letters that were put back into the log, one row for each state of a replay: `begun` before the message "
+        "is sent, `sent` after, `withdrawn` where it certainly was not. Rows are only added."
+    ),
+    retention="series",
+    order_by="(SourceTopic, SourcePartition, SourceOffset, ReplayId)",
+    columns=(
+        Column("ReplayId", "String", "One attempt, of one letter."),
+        *SOURCE,
+        Column("State", TEXT, "`begun`, `sent` or `withdrawn`."),
+        Column("Origin", TEXT, "Where the bytes came from: `log` or `kept`."),
+        Column("SentPartition", "UInt32", "Where it stands now, once it is sent."),
+        Column("SentOffset", "UInt64", "Where it stands now, once it is sent."),
+        Column("At", UTC_TIME, "When it came into this state.", DELTA_TIME),
+        STORED_AT,
+    ),
+)
+
+OUTCOMES: Final = (SERIES_1M, SERIES_VERDICTS, FINDINGS, DEAD_LETTERS, DEAD_LETTER_REPLAYS)

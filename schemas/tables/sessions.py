@@ -17,7 +17,7 @@ SESSIONS: Final = View(
         Column("LastSeen", UTC_TIME, "End of its last call or marker."),
         Column("Agents", "Array(String)", "Agents and subagents that have a name."),
         Column("Versions", "Array(String)", "Versions of the service."),
-        Column("ToolCalls", "UInt64", "Calls of tools."),
+        Column("ToolCalls", "UInt64", "Calls of tools; those that hooks tell count where nothing else tells any."),
         Column("ToolErrors", "UInt64", "Those that failed."),
         Column("ModelCalls", "UInt64", "Requests to models."),
         Column("ModelErrors", "UInt64", "Those that failed."),
@@ -25,7 +25,8 @@ SESSIONS: Final = View(
         Column("OutputTokens", "Int64", "As far as known."),
         Column("CacheReadTokens", "Int64", "As far as known."),
         Column("CacheCreationTokens", "Int64", "As far as known."),
-        Column("CostUsd", "Float64", "As far as producers sent it."),
+        Column("CostUsd", "Float64", "As far as producers sent it, or it could be estimated."),
+        Column("PricesDate", "String", 'Latest date of the prices that some of the cost is estimated from; "" = none.'),
         Column("Prompts", "UInt64", "User prompts."),
     ),
     query="""\
@@ -36,8 +37,9 @@ SELECT
     max(EndedAt) AS LastSeen,
     groupUniqArrayIf(100)(AgentName, AgentName != '') AS Agents,
     groupUniqArrayIf(100)(ServiceVersion, ServiceVersion != '') AS Versions,
-    countIf(Fact = 'tool') AS ToolCalls,
-    countIf(Fact = 'tool' AND Outcome = 'error') AS ToolErrors,
+    if(countIf(Fact = 'tool') > 0, countIf(Fact = 'tool'), countIf(Fact = 'hook')) AS ToolCalls,
+    if(countIf(Fact = 'tool') > 0, countIf(Fact = 'tool' AND Outcome = 'error'),
+        countIf(Fact = 'hook' AND Outcome = 'error')) AS ToolErrors,
     countIf(Fact = 'model') AS ModelCalls,
     countIf(Fact = 'model' AND Outcome = 'error') AS ModelErrors,
     sum(Input) AS InputTokens,
@@ -45,15 +47,16 @@ SELECT
     sum(CacheRead) AS CacheReadTokens,
     sum(CacheCreation) AS CacheCreationTokens,
     sum(Cost) AS CostUsd,
+    max(Prices) AS PricesDate,
     countIf(Fact = 'prompt') AS Prompts
 FROM
 (
     SELECT SessionId, ServiceName, StartTimeUnixNano AS StartedAt,
         StartTimeUnixNano + toIntervalNanosecond(greatest(DurationNs, 0)) AS EndedAt,
         toString(AgentName) AS AgentName, toString(ServiceVersion) AS ServiceVersion,
-        'tool' AS Fact, toString(Outcome) AS Outcome,
+        if(Signal = 'hook', 'hook', 'tool') AS Fact, toString(Outcome) AS Outcome,
         toInt64(0) AS Input, toInt64(0) AS Output, toInt64(0) AS CacheRead, toInt64(0) AS CacheCreation,
-        toFloat64(0) AS Cost
+        toFloat64(0) AS Cost, '' AS Prices
     FROM tool_calls FINAL
     UNION ALL
     SELECT SessionId, ServiceName, StartTimeUnixNano,
@@ -62,12 +65,12 @@ FROM
         'model', toString(Outcome),
         greatest(InputTokens, 0), greatest(OutputTokens, 0),
         greatest(CacheReadTokens, 0), greatest(CacheCreationTokens, 0),
-        if(isFinite(CostUsd), CostUsd, 0)
+        if(isFinite(CostUsd), CostUsd, 0), toString(PricesDate)
     FROM model_calls FINAL
     UNION ALL
     SELECT SessionId, ServiceName, StartTimeUnixNano, StartTimeUnixNano,
         toString(AgentName), toString(ServiceVersion),
-        toString(Kind), '', 0, 0, 0, 0, 0
+        toString(Kind), '', 0, 0, 0, 0, 0, ''
     FROM markers FINAL
 )
 WHERE SessionId != ''

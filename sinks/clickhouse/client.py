@@ -1,4 +1,4 @@
-"""Clients of ClickHouse: its engine in this process (`chdb:///DIR`) or a server (`http://`, `https://`).
+"""Clients of ClickHouse: its engine in this process (`chdb:///DIR`) or a server (`sinks.clickhouse.server`).
 
 One client runs one query at a time, so every thread opens its own. chDB takes one data folder a process and one
 process a folder.
@@ -17,10 +17,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.errors import SettingsError
+from sinks.clickhouse.server import INTERFACES, SESSION, address, open_server
 
-SERVER_SCHEMES: Final = {"http": "http", "https": "https", "clickhouse": "http", "clickhouses": "https"}
-SESSION: Final = {"session_timezone": "UTC"}
-"""Times read the same wherever the process runs."""
 LOCK_FILE: Final = "status"
 """ClickHouse locks this file of its data folder for as long as it runs."""
 
@@ -30,28 +28,17 @@ def connect(url: str) -> Client:
 
     Raises SettingsError where the URL is wrong, the folder is held by another process or the server is not there.
     """
-    scheme = urlsplit(url).scheme
-    if scheme == "chdb":
+    if embedded(url):
         return _embedded(url)
-    if scheme in SERVER_SCHEMES:
-        return _server(url, SERVER_SCHEMES[scheme])
-    raise SettingsError(f"a store is chdb:///FOLDER or http(s)://HOST:PORT, not {url!r}")
+    scheme = urlsplit(url).scheme
+    if scheme in INTERFACES:
+        return open_server(address(url))
+    raise SettingsError(f"a store is chdb:///FOLDER or http(s)://USER@HOST:PORT/DATABASE, not {scheme[:20]!r}")
 
 
-def _server(url: str, interface: str) -> Client:
-    parts = urlsplit(url)
-    try:
-        return clickhouse_connect.get_client(
-            interface=interface,
-            host=parts.hostname or "localhost",
-            port=parts.port or 0,
-            username=parts.username,
-            password=parts.password or "",
-            database=parts.path.strip("/") or "default",
-            settings=SESSION,
-        )
-    except (ClickHouseError, ValueError) as error:
-        raise SettingsError(f"no ClickHouse answers at {parts.hostname}:{parts.port}: {error}") from error
+def embedded(url: str) -> bool:
+    """Whether the store is the engine in this process, which no other process can ask or write to."""
+    return urlsplit(url).scheme == "chdb"
 
 
 def _embedded(url: str) -> Client:

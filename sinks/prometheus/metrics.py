@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -22,6 +22,10 @@ from sinks.prometheus.samples import Families, clean
 
 MAX_NAMED_SERIES: Final = 200
 MAX_REMEMBERED_FINDINGS: Final = 20_000
+
+
+PartitionProgress = tuple[str, int, int, int, int]
+"""Topic, partition, offset processed up to, offset written next, watermark in nanoseconds since 1970 (0: none)."""
 
 
 class OpenFinding(NamedTuple):
@@ -115,10 +119,26 @@ class PrometheusMetrics:
         with self._lock:
             self._families.of(m.DEAD_LETTERS).add(messages, topic)
 
-    def lag(self, topic: str, messages: int) -> None:
-        """Set how far a topic's consumer is behind."""
+    def notified(self, target: str, outcome: str) -> None:
+        """Count one attempt to tell a webhook or Alertmanager; targets are those that are configured."""
         with self._lock:
-            self._families.of(m.LAG).set(messages, topic)
+            self._families.of(m.NOTIFICATIONS).add(1, target, outcome)
+
+    def progress(self, partitions: Sequence[PartitionProgress]) -> None:
+        """Set how far the partitions of this process have come; those not named are not its own any more."""
+        lag: dict[str, int] = {}
+        with self._lock:
+            for metric in (m.LAG, m.PARTITION_LAG, m.PARTITION_DONE, m.PARTITION_WATERMARK):
+                self._families.of(metric).numbers.clear()
+            for topic, partition, done, end, watermark_unix_nano in partitions:
+                lag[topic] = lag.get(topic, 0) + end - done
+                where = (topic, str(partition))
+                self._families.of(m.PARTITION_LAG).set(end - done, *where)
+                self._families.of(m.PARTITION_DONE).set(done, *where)
+                if watermark_unix_nano:
+                    self._families.of(m.PARTITION_WATERMARK).set(watermark_unix_nano / 1e9, *where)
+            for topic, waiting in lag.items():
+                self._families.of(m.LAG).set(waiting, topic)
 
     def watermark(self, unix_nano: int) -> None:
         """Set the event time up to which everything was judged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from benchmarks.spans import messages
 from pipeline.decode import decode
@@ -20,11 +22,6 @@ from sinks.clickhouse.errors import sink_error
 from sinks.contract import Batch
 
 SPANS = 5
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"chdb://{tmp_path_factory.mktemp('sink')}"
 
 
 @pytest.fixture
@@ -101,7 +98,9 @@ async def test_a_batch_becomes_one_part_whatever_its_times(sink: ClickHouseSink,
     spread = pa.array([at * 200 * day_ns for at in range(rows.num_rows)]).cast(pa.timestamp("ns"))
     wide = rows.set_column(0, "Timestamp", spread)
     await sink.write(Batch("otlp_spans", 0, 70, 169, {"otel_traces": wide}))
-    parts = reader.query("SELECT count() FROM system.parts WHERE table = 'otel_traces' AND active").result_rows
+    parts = reader.query(
+        "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'otel_traces' AND active"
+    ).result_rows
     assert (offsets(reader), parts) == (dict.fromkeys(range(70, 170), SPANS), [(1,)])
 
 
@@ -124,10 +123,53 @@ async def test_a_table_that_is_not_declared_is_refused_for_good(sink: ClickHouse
         await sink.write(Batch("otlp_spans", 0, 1, 1, {"system.users": batch(1, 1).tables["otel_traces"]}))
 
 
-async def test_rows_that_do_not_fit_the_table_are_refused_for_good(sink: ClickHouseSink) -> None:
-    rows = batch(1, 1).tables["otel_traces"].rename_columns({"SpanName": "NoSuchColumn"})
+async def test_rows_that_do_not_fit_the_table_are_refused_for_good(sink: ClickHouseSink, reader: Client) -> None:
+    rows = batch(1, 1).tables["otel_traces"]
+    at = rows.column_names.index("Events.Name")
+    wrong = rows.set_column(at, "Events.Name", pa.array([[["three", "levels"]]] * rows.num_rows))
     with pytest.raises(PermanentSinkError, match="otel_traces"):
+        await sink.write(Batch("otlp_spans", 0, 1, 1, {"otel_traces": wrong}))
+    assert offsets(reader) == {}
+
+
+async def test_a_column_that_the_table_has_not_is_waited_for(sink: ClickHouseSink) -> None:
+    rows = batch(1, 1).tables["otel_traces"].rename_columns({"SpanName": "NoSuchColumn"})
+    with pytest.raises(RetryableSinkError, match="otel_traces") as caught:
         await sink.write(Batch("otlp_spans", 0, 1, 1, {"otel_traces": rows}))
+    assert caught.value.retry_after_s >= 30
+
+
+async def test_a_paused_writer_that_goes_on_after_the_repair_stores_nothing(
+    url: str, sink: ClickHouseSink, reader: Client
+) -> None:
+    late = ClickHouseSink(url)
+    await late.start()
+    await sink.write(replace(batch(80, 82), replay=True))  # another worker repairs what the paused one had planned
+    await late.write(batch(80, 82))
+    await late.close()
+    assert offsets(reader) == dict.fromkeys(range(80, 83), SPANS)
+
+
+async def test_an_insert_that_still_runs_is_ended_before_a_repair(
+    url: str, sink: ClickHouseSink, reader: Client
+) -> None:
+    token = "otlp_spans:0:90-91:otel_traces"
+    slow = connect(url)
+    sql = (
+        "INSERT INTO otel_traces (SpanName, SourceTopic, SourceOffset) "
+        "SELECT 'late', 'otlp_spans', 90 + sleepEachRow(0.1) FROM numbers(200)"
+    )
+    settings = {"log_comment": token, "max_block_size": 1, "function_sleep_max_microseconds_per_block": 0}
+    running = asyncio.create_task(asyncio.to_thread(slow.command, sql, settings=settings))
+    while not reader.query("SELECT count() FROM system.processes WHERE Settings['log_comment'] != ''").result_rows[0][
+        0
+    ]:
+        await asyncio.sleep(0.01)
+    await sink.write(replace(batch(90, 91), replay=True))
+    with pytest.raises(ClickHouseError, match="394"):
+        await running
+    slow.close()
+    assert offsets(reader) == {90: SPANS, 91: SPANS}
 
 
 async def test_closing_twice_is_fine_and_writing_after_it_is_not(url: str) -> None:
@@ -161,8 +203,10 @@ async def test_a_folder_that_is_a_file_is_a_settings_error(tmp_path: Path) -> No
         ("Code: 241. DB::Exception: Memory limit exceeded", RetryableSinkError),
         ("Code: 99999. DB::Exception: something new", RetryableSinkError),
         ("connection refused", RetryableSinkError),
-        ("Code: 60. DB::Exception: Unknown table", PermanentSinkError),
-        ("Code: 16. DB::Exception: No such column", PermanentSinkError),
+        ("Code: 60. DB::Exception: Unknown table", RetryableSinkError),
+        ("Code: 516. DB::Exception: Authentication failed", RetryableSinkError),
+        ("Code: 53. DB::Exception: Type mismatch", PermanentSinkError),
+        ("Code: 117. DB::Exception: Incorrect data", PermanentSinkError),
     ],
 )
 def test_errors_are_told_apart_by_their_code(text: str, kind: type[Exception]) -> None:

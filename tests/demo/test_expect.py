@@ -21,7 +21,7 @@ def finding(kind: str, *, severity: str = "warning", session_id: str = "", versi
         "status": "open",
         "session_id": session_id,
         "series": {"service.name": traffic.CHECKOUT, "operation": "POST /checkout", "version": version},
-        "why": "because",
+        "untrusted": {"why": "because"},
     }
 
 
@@ -63,7 +63,7 @@ def test_each_difference_is_said(findings: list[dict[str, Any]], says: str) -> N
 def test_a_finding_is_shown_with_its_waste_and_without_control_characters() -> None:
     shown = {
         **LOOP,
-        "why": "`edit_file`\x1b[2J repeated",
+        "untrusted": {"why": "`edit_file`\x1b[2J repeated"},
         "count": 8,
         "confidence": "full",
         "wasted": {"tokens": 2100, "cost_usd": None, "duration_s": 2.5},

@@ -89,7 +89,7 @@ class Api(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self):
-        if "after=second" in self.path:
+        if "cursor=second" in self.path:
             return self.answer(200, dict(findings=[dict(id=2)], truncated=False, next_cursor=None))
         self.answer(200, dict(findings=[dict(id=1)], truncated=True, next_cursor="second"))
 

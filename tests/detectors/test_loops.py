@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detectors.loops import calls as entries
 from schemas.facts import SessionFact
 from schemas.finding import Finding
 from tests.detectors.conformance.laws import (
@@ -294,3 +295,35 @@ def test_the_wrapper_of_codex_code_mode_does_not_count() -> None:
 
 def test_a_denied_call_asked_for_again_is_a_loop() -> None:
     assert last([*numbered(4, outcome="denied", result="rejected by policy")]).severity == "warning"
+
+
+def test_no_two_flags_of_a_call_share_a_bit() -> None:
+    flags = [
+        entries.FAILED, entries.MUTATING, entries.WAITING, entries.ACKNOWLEDGED, entries.IGNORED, entries.WRAPPER,
+        entries.MESSAGE, entries.HOOK, entries.ABSENT, entries.OBSERVING, entries.STABLE, entries.SIZED,
+        entries.NO_EVIDENCE,
+    ]  # fmt: skip
+    assert sum(flags).bit_count() == len(flags) == len(set(flags))
+
+
+def test_texts_that_calls_share_are_one_object_in_a_bounded_table() -> None:
+    assert entries.shared("trace-" + "1" * 26) is entries.shared("trace-" + "1" * 26)
+    bound = entries.shared.cache_info().maxsize
+    assert bound is not None
+    for number in range(bound + 100):
+        entries.shared(f"trace-{number}")
+    assert entries.shared.cache_info().currsize == bound
+
+
+def test_wasted_money_that_is_estimated_is_said_to_be() -> None:
+    events: list[Any] = []
+    for at, call in enumerate(numbered(4, outcome="error")):
+        asked = model_call(at, cost_usd=0.25, prices_date="2026-11" if at == 2 else "")
+        events += [asked._replace(start_time_unix_nano=call.start_time_unix_nano - 1, duration_ns=0), call]
+    found = last(events)
+    assert found.wasted_cost_usd == pytest.approx(0.75)
+    assert found.as_json()["cost_estimated_from_prices_of"] == "2026-11"
+
+
+def test_wasted_money_that_agents_told_is_not_said_to_be_estimated() -> None:
+    assert "cost_estimated_from_prices_of" not in last(numbered(4, outcome="error")).as_json()

@@ -91,7 +91,7 @@ def test_a_rule_in_shadow_is_recorded_and_never_alerted() -> None:
 
 def test_a_disabled_rule_does_not_run() -> None:
     off = dataclasses.replace(RULES, rules=tuple(dataclasses.replace(r, mode="disabled") for r in RULES.rules))
-    assert build(off) == ((), ())
+    assert build(off) == ((), (), ())
 
 
 def test_a_tool_of_the_users_own_replaces_what_is_shipped() -> None:

@@ -93,13 +93,14 @@ class Up:
 
     def rows(self, sql: str) -> list[list[Any]]:
         """The rows of a SELECT."""
-        answer = self._client.post(f"http://{self.ready['api']}/v1/sql", json={"sql": sql, "limit": 10_000})
+        asked = {"sql": sql, "limit": 10_000, "max_tokens": 1_000_000}
+        answer = self._client.post(f"http://{self.ready['api']}/v1/sql", json=asked)
         assert answer.status_code == 200, answer.text
         return list(answer.json()["rows"])
 
     def findings(self) -> list[dict[str, Any]]:
         """All findings, the oldest last."""
-        return list(self.ask("/v1/findings", limit=500)["findings"])
+        return list(self.ask("/v1/findings", limit=500, max_tokens=1_000_000, full="true")["findings"])
 
     def exposition(self) -> str:
         """What Prometheus would scrape."""

@@ -23,6 +23,7 @@ from demo import traffic
 from pipeline import replay
 from pipeline.assembly import detectors, normalizer
 from pipeline.decode.otlp_json import request_from_json
+from pipeline.journal import LocalJournal
 from pipeline.settings import Settings
 from pipeline.stream import Parts, Stream
 from schemas.finding import Finding
@@ -108,7 +109,7 @@ def streamed(parts: Sequence[Sequence[bytes]], folder: Path, batch_messages: int
         for lines in parts:
             for line in lines:
                 for signal, value in request_from_json(None, line):
-                    await stream.writer.append(signal, value)
+                    await LocalJournal(stream.log).append(signal, value)
             assert await stream.settle(60)
         await stream.stop()
 

@@ -45,7 +45,7 @@ YEAR_NS = 31_557_600_000_000_000
 BURIED: tuple[tuple[Signal, bytes], ...] = (
     ("traces", b"\xff\xff this is no protobuf"),
     ("logs", b"\x0a\x7f\x00"),
-    ("metrics", b'{"resourceMetrics":[]}'),
+    ("metrics", b'[{"resourceMetrics":[]}]'),
 )
 """Put into the log before the process starts: what a foreign producer could have written there."""
 

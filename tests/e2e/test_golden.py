@@ -137,7 +137,7 @@ def test_the_command_prints_the_rows_that_the_api_gives(up: Up) -> None:
     sql = "SELECT TraceId, Body, LogAttributes FROM otel_logs ORDER BY SourceOffset, TraceId, Body, LogAttributes"
     done = telltale("sql", "--json", "--limit", "5000", sql, "--url", f"http://{up.ready['api']}")
     assert (done.returncode, done.stderr) == (0, "")
-    printed = [list(json.loads(line).values()) for line in done.stdout.removesuffix("\n").split("\n")]
+    printed = [list(json.loads(line).values()) for line in done.stdout.splitlines()]
     assert len(printed) == len(DOORS) * len(golden.rows("otel_logs"))
     assert printed == up.rows(sql)
 

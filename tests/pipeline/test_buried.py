@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from pipeline.assembly import normalizer
+from pipeline.dead_letter_limit import WINDOW
 from pipeline.message import Message
 from pipeline.processing import Normalize
 from pipeline.settings import Settings
+from schemas.errors import DeadLetterLimitError
 from sinks.contract import Batch, Mend
 from sinks.prometheus import PrometheusMetrics
 
@@ -22,6 +26,11 @@ class Kept:
     async def start(self) -> None: ...
     async def close(self) -> None: ...
     async def mend(self, mends: Sequence[Mend]) -> None: ...
+
+    async def dead_letters(self, topic: str, partition: int, first: int, last: int) -> list[int]:
+        del topic, partition
+        rows = [row for batch in self.batches for row in batch.tables["dead_letters"].to_pylist()]
+        return [row["SourceOffset"] for row in rows if first <= row["SourceOffset"] <= last]
 
     async def write(self, batch: Batch) -> None:
         self.batches.append(batch)
@@ -40,3 +49,27 @@ def test_a_message_that_the_store_refused_is_buried_without_its_secrets() -> Non
     assert SECRET.encode() not in row["Bytes"]
     assert row["Bytes"].startswith(b"\xff ")
     assert row["Bytes"].endswith(b" \x00")
+
+
+def test_beyond_the_limit_nothing_is_buried_and_what_the_store_holds_counts() -> None:
+    store = Kept()
+    for _ in range(3):  # each time as after a restart
+        stage = Normalize(normalizer(Settings()), store, PrometheusMetrics(), 1, 2)
+        for offset in range(3):
+            message = Message("otlp_spans", 0, 7 + offset, 1, b"\xff")
+            if offset < 2:
+                asyncio.run(stage.bury(message, "no column"))
+            else:
+                with pytest.raises(DeadLetterLimitError, match="dead_letter_limit = 2"):
+                    asyncio.run(stage.bury(message, "no column"))
+        stage.close()
+    assert {b.first_offset for b in store.batches} == {7, 8}
+
+
+def test_letters_that_lie_far_back_do_not_count() -> None:
+    store = Kept()
+    stage = Normalize(normalizer(Settings()), store, PrometheusMetrics(), 1, 2)
+    for number in range(6):
+        asyncio.run(stage.bury(Message("otlp_spans", 0, WINDOW * number, 1, b"\xff"), "no column"))
+    stage.close()
+    assert len(store.batches) == 6

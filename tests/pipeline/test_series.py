@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import wire
-from pipeline.series import Observation, SeriesNames, of_model_calls, of_tool_calls, slices
+from pipeline.series import Observation, SeriesNames, inherited, of_model_calls, of_spans, of_tool_calls, slices
 from schemas.facts import ModelCall, Slice
 from schemas.histogram import bucket, midpoint_ns, quantile_ns
 from tests.pipeline.facts_for_tests import SECOND, T0, model, tool
@@ -72,3 +74,69 @@ def test_a_model_call_with_unknown_cost_survives_the_wire() -> None:
     assert isinstance(back, ModelCall)
     assert math.isnan(back.cost_usd)
     assert back._replace(cost_usd=0.0, temperature=0.0) == model()._replace(cost_usd=0.0, temperature=0.0)
+
+
+def test_a_call_that_failed_because_a_call_inside_it_failed_is_no_second_error() -> None:
+    outer = tool(0, span_id="outer", outcome="error", tool_name="task")
+    inner = tool(1, span_id="inner", parent_span_id="outer", outcome="error", tool_name="bash")
+    errors = {
+        s.name: (s.count, s.errors, sum(s.histogram.values()))
+        for s in slices(of_tool_calls([outer, inner]), SeriesNames(9))
+    }
+    assert errors == {"task": (1, 0, 0), "bash": (1, 1, 0)}
+
+
+def spans(*rows: tuple[str, str, str]) -> pa.Table:
+    """(span, parent, status) of one trace."""
+    n = len(rows)
+    nothing = pa.array([[]] * n, pa.map_(pa.string(), pa.string()))
+    return pa.table(
+        {
+            "ServiceName": ["s"] * n, "SpanName": [f"op {span}" for span, _, _ in rows],
+            "ResourceAttributes": nothing, "SpanAttributes": nothing,
+            "Timestamp": pa.array([T0] * n, pa.timestamp("ns")), "Duration": [SECOND] * n,
+            "StatusCode": [status for _, _, status in rows], "TraceId": ["t"] * n,
+            "SpanId": [span for span, _, _ in rows], "ParentSpanId": [parent for _, parent, _ in rows],
+        }
+    )  # fmt: skip
+
+
+def test_an_error_that_climbs_is_counted_where_it_happened() -> None:
+    table = spans(("root", "", "Error"), ("middle", "root", "Error"), ("leaf", "middle", "Error"), ("ok", "root", "Ok"))
+    counted = inherited(table, np.zeros(4, bool))
+    assert counted == {("t", "root"), ("t", "middle")}
+    found = {s.operation: (s.count, s.errors) for s in slices(of_spans(table, counted), SeriesNames(9))}
+    assert found == {"op root": (1, 0), "op middle": (1, 0), "op leaf": (1, 1), "op ok": (1, 0)}
+
+
+def test_what_failed_inside_a_failed_call_of_an_agent_belongs_to_the_call() -> None:
+    table = spans(("call", "", "Error"), ("http", "call", "Error"))
+    assert ("t", "http") in inherited(table, np.array([True, False]))
+
+
+def test_marks_tokens_and_cost_are_told_by_call() -> None:
+    calls = [
+        model(prompt_name="plan", prompt_version="3", agent_name="a", cost_usd=0.5, response_model="m-2"),
+        model(1),
+    ]
+    [one] = slices(of_model_calls(calls), SeriesNames(9))
+    assert {m: row[0] for m, row in one.marks.items() if not m.startswith("model=")} == {
+        "agent=a": 1,
+        "prompt=plan@3": 1,
+    }
+    assert one.marks["model=m-2"][0] == 1
+    assert sum(one.token_histogram.values()) == 2
+    assert one.cost_histogram == {bucket(int(0.5e9)): 1}
+
+
+def test_marks_tell_agent_prompt_model_and_prices_with_their_versions() -> None:
+    call = model(
+        agent_name="coder", agent_version="2", prompt_name="plan", prompt_version="3", response_model="m-1",
+        prices_date="2026-11",
+    )  # fmt: skip
+    [one] = slices(of_model_calls([call]), SeriesNames(10))
+    assert set(one.marks) == {"agent=coder@2", "prompt=plan@3", "model=m-1", "prices=2026-11"}
+    [one] = slices(of_tool_calls([tool(agent_name="coder", agent_version="2")]), SeriesNames(10))
+    assert set(one.marks) == {"agent=coder@2"}
+    [one] = slices(of_tool_calls([tool(agent_version="2")]), SeriesNames(10))
+    assert set(one.marks) == {"agent=@2"}

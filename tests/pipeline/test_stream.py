@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.assembly import detectors, normalizer
 from pipeline.decode.otlp_json import request_from_json
+from pipeline.journal import LocalJournal
 from pipeline.settings import Settings
 from pipeline.stream import Parts, Stream
 from schemas.finding import Finding
@@ -41,7 +42,7 @@ def run_stream(folder: Path, body: Callable[[Stream], Awaitable[None]]) -> list[
 async def append(stream: Stream, capture: str, lines: slice = slice(None)) -> None:
     for line in gzip.decompress((CAPTURES / f"{capture}.jsonl.gz").read_bytes()).splitlines()[lines]:
         for signal, value in request_from_json(None, line):
-            await stream.writer.append(signal, value)
+            await LocalJournal(stream.log).append(signal, value)
 
 
 def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -85,7 +86,7 @@ def test_tool_spans_without_a_session_are_stored_under_their_ancestors(tmp_path:
 
 def test_what_cannot_be_decoded_lands_in_the_dead_letters_and_its_neighbours_are_stored(tmp_path: Path) -> None:
     async def body(stream: Stream) -> None:
-        await stream.writer.append("traces", b"\xff\xff this is no protobuf")
+        await LocalJournal(stream.log).append("traces", b"\xff\xff this is no protobuf")
         await append(stream, "pydanticai-v5-A")
 
     run_stream(tmp_path, body)

@@ -167,7 +167,7 @@ def test_what_the_pipeline_does_is_shown() -> None:
     metrics.stored("otel_traces", 512)
     metrics.inserted(0.03)
     metrics.dead_lettered("otlp_spans")
-    metrics.lag("otlp_spans", 4)
+    metrics.progress([("otlp_spans", 0, 6, 10, 0)])
     metrics.watermark(1_700_000_000_500_000_000)
     metrics.build("0.1.0")
     seen = samples(metrics)

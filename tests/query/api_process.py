@@ -1,4 +1,4 @@
-"""A real API over a real chDB folder with known contents: `python api_process.py FOLDER`.
+"""A real API over a real chDB folder with known contents: `python api_process.py FOLDER [MODULE]`.
 
 chDB takes one data folder a process, so this is a process of its own. It prints one line, the port, once it answers.
 """
@@ -8,12 +8,21 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.receiver.servers import AsgiServer
 from query.api import Process, api_app
+from query.dead_letters.letters import DeadLetters
+from query.dead_letters.stored import StoredLetters
+from query.feed.consumers import Consumers
+from query.feed.decisions import Decisions
+from query.feed.feed import Feed
+from query.feed.routes import Doors
+from query.feed.writer import Writer
+from query.notify.parked import Parking
 from query.reader import Reader
 from query.service import Service
 from schemas.facts import Marker, ModelCall, ToolCall
@@ -137,7 +146,12 @@ def tables() -> dict[str, pa.Table]:
     logs = BY_NAME["otel_logs"].schema
     rows = [
         {f.name: _empty(f.type) for f in logs}
-        | {"LogAttributes": [("session.id", "stuck"), ("event.sequence", str(n))], "SourceOffset": 5}
+        | {
+            "LogAttributes": [("session.id", "stuck"), ("event.sequence", str(n))],
+            "SourceOffset": 5,
+            "ServiceName": "claude-code",
+            "Timestamp": T0,
+        }
         for n in sequences
     ]
     return {
@@ -155,23 +169,29 @@ def _empty(kind: pa.DataType) -> Any:
     return "" if pa.types.is_string(kind) or pa.types.is_dictionary(kind) or pa.types.is_large_string(kind) else 0
 
 
-async def main(folder: str) -> None:
+async def main(folder: str, contents: str = "") -> None:
     """Fill the store and answer until standard input ends."""
     url = f"chdb://{folder}"
     sink = ClickHouseSink(url)
     await sink.start()
-    await sink.write(Batch("otlp_logs", 0, 0, 199, tables()))
-    reader = Reader(url, timeout_s=2)
-    service = Service(reader, lambda: AS_OF)
+    stored = import_module(contents).tables() if contents else tables()
+    await sink.write(Batch("otlp_logs", 0, 0, 9_999, stored))
+    reader, writer = Reader(url, timeout_s=2), Writer(url)
+    feed = Feed(reader)
+    letters = DeadLetters(StoredLetters(reader, writer), None)
+    doors = Doors(feed, Consumers(reader, writer), Decisions(reader, writer), Parking(reader, writer), letters)
+    service = Service(reader, lambda: AS_OF, now=lambda: AS_OF)
     process = Process(lambda: b"telltale_build_info 1\n", "text/plain; version=0.0.4; charset=utf-8")
-    server = AsgiServer(api_app(service, process), "127.0.0.1", 0, "API")
+    server = AsgiServer(api_app(service, doors, process), "127.0.0.1", 0, "API")
     await server.start()
     print(server.port, flush=True)
     await asyncio.to_thread(sys.stdin.read)
+    await feed.close()
     await server.stop()
+    writer.close()
     reader.close()
     await sink.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

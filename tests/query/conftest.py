@@ -1,4 +1,4 @@
-"""A real API process over a real chDB folder, one for all tests here."""
+"""Real API processes over real chDB folders: one of a stuck session, one of a fleet."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,13 +15,12 @@ import pytest
 SCRIPT = Path(__file__).with_name("api_process.py")
 
 
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client whose base is the API."""
-    folder = tmp_path_factory.mktemp("store")
+@contextmanager
+def answering(folder: Path, *contents: str) -> Iterator[httpx.Client]:
+    """A client whose base is the API of a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[2])}
     with subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder)],
+        [sys.executable, str(SCRIPT), str(folder), *contents],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -33,3 +33,17 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             yield client
         process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Of a store with one stuck session, one healthy, twelve findings."""
+    with answering(tmp_path_factory.mktemp("store")) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Of a store with the fleet of `fleet.py`."""
+    with answering(tmp_path_factory.mktemp("fleet"), "tests.query.fleet") as client:
+        yield client

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query.outline import fold, outline
+from query.outline import fold, turns
 
 S = 1_000_000_000
 
@@ -28,12 +28,14 @@ def step(name: str, at_s: float, **changes: Any) -> dict[str, Any]:
         "InputTokens": -1,
         "OutputTokens": -1,
         "CostUsd": None,
+        "PricesDate": "",
         "Outcome": "ok",
         "ErrorType": "",
         "CallId": "",
         "TraceId": "",
         "SpanId": "",
-        "StartTimeUnixNano": f"t{at_s}",
+        "Id": f"t{at_s}",
+        "at_s": at_s,
         "start_ns": int(at_s * S),
         "end_ns": int(at_s * S) + S // 2,
     }
@@ -113,9 +115,18 @@ def test_turns_begin_where_the_turn_changes_and_calls_without_one_stay_with_the_
         step("c", 3, TurnId="p2"),
         step("d", 4, TurnId="p2"),
     ]
-    assert [(turn["turn_id"], written(turn["steps"])) for turn in outline(steps)] == [
+    assert [(turn.turn_id, written(fold(turn.steps))) for turn in turns(steps)] == [
         ("", "x"),
         ("p1", "a b"),
         ("p2", "c d"),
     ]
-    assert outline([]) == []
+    assert turns([]) == []
+
+
+def test_an_estimated_cost_says_of_which_date_the_prices_are() -> None:
+    model = {"Fact": "model", "InputTokens": 10, "OutputTokens": 1, "CostUsd": 0.5}
+    told, estimated = step("m", 0, **model), step("m", 1, **model, PricesDate="2026-11")
+    (shown,) = fold([told, estimated])
+    assert (shown["cost_usd"], shown["cost_estimated_from_prices_of"]) == (1.0, "2026-11")
+    (shown,) = fold([told])
+    assert "cost_estimated_from_prices_of" not in shown

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "detectors", "sinks", "pipeline", "query", "cli")
+PACKAGES = ("schemas", "detectors", "sinks", "pipeline", "query", "cli", "skills")
 SOURCE_FOLDERS = (*PACKAGES, "demo", "benchmarks", "docs", "tests", "evals", "fuzz", ".ci")
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "core", "misc"}
 MAX_MODULE_LINES = 400

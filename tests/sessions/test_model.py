@@ -11,6 +11,7 @@ import pytest
 from pipeline.redaction import RedactionPolicy, Redactor
 from pipeline.sessions import Facts, SessionModel, load_all
 from pipeline.sessions.matching import MAX_SHAPES
+from schemas.prices import parse
 from tests.sessions.tables import batch
 
 DIALECTS = load_all()
@@ -326,3 +327,44 @@ def test_calls_in_messages_give_way_to_tool_spans_of_their_trace() -> None:
         "span",
         "message",
     }
+
+
+PRICED = SessionModel(DIALECTS, prices=parse(
+    "prices.toml",
+    """[[lists]]
+provider = "p"
+source = "s"
+date = "2026-11"
+models = { "m" = { input = 2, output = 10 } }""",
+))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost", "date"),
+    [
+        ({}, (10 * 2 + 2 * 10) / 1e6, "2026-11"),
+        ({"gen_ai.response.model": "m-2026-01-02"}, (10 * 2 + 2 * 10) / 1e6, "2026-11"),
+        ({"gen_ai.usage.cost": "0.5"}, 0.5, ""),
+        ({"gen_ai.request.model": "another"}, math.nan, ""),
+        ({"gen_ai.usage.input_tokens": "", "gen_ai.usage.output_tokens": "many"}, math.nan, ""),
+    ],
+    ids=["estimated", "a snapshot", "told", "unknown model", "no tokens"],
+)
+def test_cost_is_estimated_where_none_is_told_and_the_price_is_known(
+    changes: dict[str, str], cost: float, date: str
+) -> None:
+    signal, table = batch([chat(1, session="s", attributes=changes)])
+    [call] = PRICED.facts(signal, table).model_calls
+    assert call.cost_usd == pytest.approx(cost, nan_ok=True)
+    assert call.prices_date == date
+
+
+@pytest.mark.parametrize("where", ["gen_ai.agent.version", "agent.version"])
+def test_the_version_of_an_agent_is_told_by_its_calls(where: str) -> None:
+    [call] = facts(chat(1, session="s", attributes={where: "7"})).model_calls
+    assert call.agent_version == "7"
+
+
+def test_the_version_of_an_agent_may_stand_in_the_resource() -> None:
+    [call] = facts(tool(1, session="s", resource={"agent.version": "8"})).tool_calls
+    assert call.agent_version == "8"

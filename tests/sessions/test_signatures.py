@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sessions.signatures import NOTHING, canonical, is_cut, of_content, of_error
+from schemas.signatures import NOTHING, canonical, is_cut, of_content, of_error
 
 JSON = st.recursive(
     st.none()
@@ -74,21 +74,20 @@ def test_hostile_json_is_text(text: str) -> None:
 
 
 def test_strength_falls_with_what_was_sent() -> None:
-    assert of_content('{"a": 1}', 8, "Read").strength == "full"
-    assert of_content(None, 8, "Read").strength == "size"
-    assert of_content(None, -1, "Read") == NOTHING
-    assert of_content("", -1, "Read").strength == "full"
+    assert of_content('{"a": 1}', 8).strength == "full"
+    assert of_content(None, 8).strength == "size"
+    assert of_content(None, -1) == NOTHING
+    assert of_content("", -1).strength == "full"
 
 
-def test_a_size_is_paired_with_the_tool() -> None:
-    assert of_content(None, 8, "Read") == of_content(None, 8, "Read")
-    assert of_content(None, 8, "Read") != of_content(None, 8, "Edit")
-    assert of_content(None, 8, "Read") != of_content(None, 9, "Read")
+def test_a_size_is_its_own_signature() -> None:
+    assert of_content(None, 8).value == "size:8"
+    assert of_content(None, 8) != of_content(None, 9)
 
 
 def test_cut_texts_are_told_apart_by_their_size() -> None:
     cut = json.dumps({"content": "x" * 512 + "…"}, ensure_ascii=False)
-    one, other = of_content(cut, 900, "Write"), of_content(cut, 901, "Write")
+    one, other = of_content(cut, 900), of_content(cut, 901)
     assert one.strength == other.strength == "truncated"
     assert one != other
 
@@ -112,10 +111,10 @@ def test_cuts_are_recognised_by_their_marks(text: str, cut: bool) -> None:
 
 
 def test_a_failure_is_signed_over_its_text_else_its_size_else_its_kind() -> None:
-    assert of_error("no such file", -1, "Read", "Error").strength == "full"
-    assert of_error(None, 12, "Read", "Error").strength == "size"
-    kind = of_error(None, -1, "Bash", "ShellError")
+    assert of_error("no such file", -1, "Error").strength == "full"
+    assert of_error(None, 12, "Error").strength == "size"
+    kind = of_error(None, -1, "ShellError")
     assert kind.strength == "name"
     assert kind.value
-    assert kind != of_error(None, -1, "Bash", "Timeout")
-    assert of_error(None, -1, "Bash", "") == NOTHING
+    assert kind != of_error(None, -1, "Timeout")
+    assert of_error(None, -1, "") == NOTHING

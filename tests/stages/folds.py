@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,7 +26,7 @@ class Sums:
     def initial(self, key: str) -> dict[str, Any]:
         return {"key": key, "sum": 0, "count": 0, "last": 0, "due": None}
 
-    def apply(self, state: dict[str, Any], kind: str, fields: list[Any]) -> list[Told]:
+    def apply(self, state: dict[str, Any], kind: str, fields: Sequence[Any]) -> list[Told]:
         if kind == "raise":
             raise RuntimeError("a fold that breaks its contract")
         if kind == "due":

@@ -137,7 +137,7 @@ async def main(folder: Path, seed: int, total: int, probability: float) -> None:
     app = make_app(f"local://{folder}", folder, partitions=PARTITIONS)
     sink = Sink(folder, fate)
     planned = PlannedStage(app, "normalize", [RAW], sink, BatchLimits(messages=20, linger_s=0.03))
-    options = KeyedOptions(flush_messages=10, flush_s=0.05, partitions=PARTITIONS)
+    options = KeyedOptions(flush_s=0.05, store_messages=10, store_s=0.05, partitions=PARTITIONS)
     keyed = KeyedStage(app, CALLS, Sums(), sink.publish, options).after(planned)
     running = EmbeddedApp(app, [planned, keyed])
     await running.start()

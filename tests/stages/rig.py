@@ -26,8 +26,9 @@ CALLS = "telltale.calls"
 class MemoryStore:
     """A processor that stores rows in memory and sends each message's number on under its key (`key number`)."""
 
-    def __init__(self, partitions: int = 1) -> None:
+    def __init__(self, partitions: int = 1, calls: str = CALLS) -> None:
         self.partitions = partitions
+        self.calls = calls
         self.rows: dict[tuple[str, int], list[int]] = defaultdict(list)
         self.batches: list[tuple[str, int, list[int], bool]] = []
         self.buried: list[tuple[int, str]] = []
@@ -40,13 +41,15 @@ class MemoryStore:
             await self.before(messages, replay)
         stored = self.rows[topic, partition]
         stored += [offset for offset in offsets if not (replay and offset in stored)]
-        return outgoing(topic, partition, messages, self.partitions)
+        return outgoing(topic, partition, messages, self.partitions, self.calls)
 
     async def bury(self, message: Message, reason: str) -> None:
         self.buried.append((message.offset, reason))
 
 
-def outgoing(topic: str, partition: int, messages: Sequence[Message], partitions: int) -> list[Outgoing]:
+def outgoing(
+    topic: str, partition: int, messages: Sequence[Message], partitions: int, calls: str = CALLS
+) -> list[Outgoing]:
     """What the numbers in some messages become."""
     events = []
     for message in messages:
@@ -54,7 +57,7 @@ def outgoing(topic: str, partition: int, messages: Sequence[Message], partitions
         events.append(Event(key, message.offset, "add", [int(number[-9:])], message.timestamp_unix_nano))
     latest = max(m.timestamp_unix_nano for m in messages)
     whole = Derived(topic, partition, messages[0].offset, messages[-1].offset, latest, events)
-    return [Outgoing(CALLS, derived.encode(one), None, to) for to, one in derived.split(whole, partitions)]
+    return [Outgoing(calls, derived.encode(one), None, to) for to, one in derived.split(whole, partitions)]
 
 
 class Rig:
@@ -69,11 +72,12 @@ class Rig:
             self.log.create(topic, partitions)
         self.app = make_app(f"local://{directory}", directory, partitions=partitions)
         self.store = MemoryStore(partitions)
-        self.planned = PlannedStage(self.app, "normalize", RAW, self.store, limits or BatchLimits(linger_s=0.05))
+        limits = limits or BatchLimits(linger_s=0.05, write_s=0)
+        self.planned = PlannedStage(self.app, "normalize", RAW, self.store, limits)
         self.told: list[Told] = []
         self.origins: list[Origin] = []
         self.before_publish: Callable[[], Awaitable[None]] | None = None
-        options = options or KeyedOptions(flush_s=0.05, partitions=partitions)
+        options = options or KeyedOptions(flush_s=0.05, store_s=0.05, partitions=partitions)
         self.keyed = KeyedStage(self.app, CALLS, fold or Sums(), self.publish, options).after(self.planned)
         self.running = EmbeddedApp(self.app, [self.planned, self.keyed])
 

@@ -32,7 +32,7 @@ class Clock:
 
 
 def options(clock: Clock, **limits: int) -> KeyedOptions:
-    return KeyedOptions(flush_s=0.05, clock=clock, limits=Limits(**limits))
+    return KeyedOptions(flush_s=0.05, store_s=0.05, clock=clock, limits=Limits(**limits))
 
 
 async def tell(rig: Rig, *events: Event, watermark: int = 0, offset: int = 0) -> None:
@@ -94,8 +94,21 @@ async def test_outputs_are_published_before_the_state_is_stored_and_the_offset_c
         await tell(rig, Event("k", 0, "add", [1], T0), watermark=T0)
         await rig.settle()
         assert seen == [(0, None)]
+        await until(lambda: rig.log.committed("telltale", Partition(CALLS, 0)) is not None)
         assert rig.log.next_of(Partition(CHANGELOG, 0)) == 1
         assert rig.origins[0] == (CALLS, 0, 0, 0, T0)
+
+
+async def test_what_was_found_is_published_long_before_states_are_stored(tmp_path: Path) -> None:
+    async with Rig(tmp_path, options=KeyedOptions(flush_s=0.05, store_s=60.0)) as rig:
+        await tell(rig, Event("k", 0, "add", [1], T0), watermark=T0)
+        await rig.settle()
+        assert rig.sums() == {"k": 1}
+        assert rig.log.committed("telltale", Partition(CALLS, 0)) is None
+    async with Rig(tmp_path) as rig:
+        await tell(rig, Event("k", 1, "add", [1], T0), watermark=T0, offset=1)
+        await rig.settle()
+        assert rig.sums() == {"k": 2}, "stopping stored what was folded"
 
 
 async def test_publishing_is_tried_again_in_place_and_each_output_comes_once(tmp_path: Path) -> None:
@@ -251,3 +264,22 @@ async def test_a_flush_that_is_cancelled_is_done_again_from_what_is_stored(tmp_p
         assert rig.sums() == {"k": 3}
         (place,) = rig.keyed.places
         assert place.states._keys["k"].state["count"] == 3
+
+
+async def test_who_lost_the_partition_in_its_sleep_writes_no_states(tmp_path: Path) -> None:
+    fenced = KeyedOptions(flush_s=0.05, store_s=0.05, fenced=True)
+    async with Rig(tmp_path, options=fenced) as rig:
+        await tell(rig, Event("k", 0, "add", [1], T0))
+        await rig.settle()
+        await until(lambda: rig.log.next_of(Partition(CHANGELOG, 0)) == 1)
+        tried = 0
+
+        async def refuse(*_: object) -> bool:
+            nonlocal tried
+            tried += 1
+            return False
+
+        rig.app.consumer.commit_meta = refuse
+        await tell(rig, Event("k", 1, "add", [1], T0), offset=1)
+        await until(lambda: tried > 1)
+        assert rig.log.next_of(Partition(CHANGELOG, 0)) == 1

@@ -34,8 +34,8 @@ def test_flags_win_over_variables_over_the_file_over_defaults(tmp_path: Path) ->
     file = tmp_path / "settings.toml"
     file.write_text("ttl_days = 1\npartitions = 1\nbatch_messages = 1\n")
     environment = {"TELLTALE_PARTITIONS": "2", "TELLTALE_BATCH_MESSAGES": "2", "OTHER": "x"}
-    found = load_settings({"batch_messages": 3, "flush_messages": None}, environment, file)
-    assert (found.ttl_days, found.partitions, found.batch_messages, found.flush_messages) == (1, 2, 3, 100)
+    found = load_settings({"batch_messages": 3, "store_messages": None}, environment, file)
+    assert (found.ttl_days, found.partitions, found.batch_messages, found.store_messages) == (1, 2, 3, 100)
 
 
 def test_a_variable_can_name_the_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.stages.derived import Derived, Event
 from pipeline.stages.inline import NO_CEILING, InlineStage
-from pipeline.stages.states import PACKED, KeyedStates, Limits
+from pipeline.stages.states import DEFLATED, LZ4, OBJECT_BYTES, PACKED, SMALL, TIMES, KeyedStates, Limits
 from tests.stages.folds import Sums, Told
 
 SECOND = 1_000_000_000
@@ -224,9 +224,17 @@ def test_beyond_its_bound_the_key_longest_untouched_is_forgotten() -> None:
     assert (len(one), one.counters.evicted) == (3, 1)
 
 
-def test_only_a_bounded_number_of_states_stays_decoded() -> None:
+def size_of_a_state() -> int:
+    """What a state of `Sums` is taken to be as an object, in bytes."""
+    one = states()
+    one.feed(message(add("a", 1, T0)), NO_CEILING)
+    encoded = max(len(data or b"") for _, data in one.take_changes())
+    return OBJECT_BYTES + int(TIMES * encoded)
+
+
+def test_only_states_of_a_bounded_size_stay_decoded() -> None:
     fold = Sums()
-    one = states(fold, max_decoded=2)
+    one = states(fold, max_decoded_bytes=size_of_a_state() * 5 // 2)
     for at, key in enumerate("abcd"):
         one.feed(message(add(key, 1, T0, at)), NO_CEILING)
     one.take_changes()
@@ -255,6 +263,20 @@ def test_a_state_that_cannot_be_read_begins_anew() -> None:
     one.load([("a", b'[null,0,0,{"raw:0":1}]\nnot json')])
     one.feed(message(add("a", 1, T0, 2)), NO_CEILING)
     assert sums(one.take_outputs()) == [("a", 1)]
+
+
+def test_small_states_are_packed_by_lz4_and_large_ones_by_deflate_and_both_are_read() -> None:
+    one = states(max_decoded_bytes=0)
+    big = "a" * (2 * SMALL)
+    one.feed(message(add("small", 1, T0), add(big, 1, T0)), NO_CEILING)
+    one.take_changes()
+    packed = dict(one.take_packed())
+    assert packed["small"].startswith(LZ4)
+    assert packed[big].startswith(DEFLATED)
+    again = states()
+    again.load(packed.items())
+    again.feed(message(add("small", 10, T0, 7), add(big, 10, T0, 7), first=7, last=7), NO_CEILING)
+    assert sums(again.take_outputs()) == [("small", 11), (big, 11)]
 
 
 # Laws
@@ -331,7 +353,7 @@ def test_in_memory_a_wrong_clock_is_bounded_by_the_ceiling() -> None:
 
 
 def test_states_not_used_lately_are_packed_and_go_on_where_they_were() -> None:
-    few, many = states(max_decoded=2), states(max_decoded=1_000)
+    few, many = states(max_decoded_bytes=size_of_a_state() * 5 // 2), states()
     stored: dict[str, bytes] = {}
     for number in range(80):
         told = message(add(f"k{number % 20}", number, T0 + number, number), first=number, last=number)
@@ -342,7 +364,7 @@ def test_states_not_used_lately_are_packed_and_go_on_where_they_were() -> None:
         many.take_changes()
     assert few.take_outputs() == many.take_outputs()
     assert sum(data.startswith(PACKED) for data in stored.values()) == 18
-    again = states(max_decoded=2)
+    again = states(max_decoded_bytes=size_of_a_state() * 5 // 2)
     again.load(stored.items())
     last = message(add("k3", 1_000, T0 + 100, 100), first=100, last=100)
     again.feed(last, NO_CEILING)

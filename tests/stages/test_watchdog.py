@@ -6,10 +6,14 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from faust.types import TP
+
 from pipeline.message import Message
+from pipeline.stages.planned import BatchLimits
 from pipeline.watchdog import EXIT_STALLED, Watchdog
 from schemas.errors import RetryableSinkError
 from tests.stages.rig import Rig, until
@@ -24,21 +28,40 @@ def watch(rig: Rig, reasons: list[str]) -> Watchdog:
     return dog
 
 
-async def test_an_agent_that_stands_still_is_ended_and_the_partition_named(tmp_path: Path) -> None:
-    async with Rig(tmp_path) as rig:
-        go_on = asyncio.Event()
+@asynccontextmanager
+async def silent_store(rig: Rig) -> AsyncIterator[list[str]]:
+    """One message is on its way to a store that does not answer, watched; gives what the watchdog says."""
+    go_on = asyncio.Event()
 
-        async def hang(*_: object) -> None:
-            await go_on.wait()
+    async def hang(*_: object) -> None:
+        await go_on.wait()
 
-        reasons: list[str] = []
-        dog = watch(rig, reasons)
-        rig.store.before = hang
-        await rig.put("k 1")
-        await until(lambda: bool(reasons))
-        assert "otlp_spans partition 0 has stood at offset 0 of 1" in reasons[0]
+    reasons: list[str] = []
+    rig.store.before = hang
+    dog = watch(rig, reasons)
+    await rig.put("k 1")
+    try:
+        yield reasons
+    finally:
         await dog.stop()
         go_on.set()
+
+
+async def test_an_agent_that_stands_still_is_ended_and_the_partition_named(tmp_path: Path) -> None:
+    async with Rig(tmp_path) as rig, silent_store(rig) as reasons:
+        await until(lambda: bool(reasons))
+        assert "otlp_spans partition 0 has stood at offset 0 of 1" in reasons[0]
+
+
+async def test_a_write_that_the_store_has_not_answered_is_no_standstill_for_as_long_as_it_may_take(
+    tmp_path: Path,
+) -> None:
+    limits = BatchLimits(linger_s=0.05, write_s=4 * STALL_S)
+    async with Rig(tmp_path, limits=limits) as rig, silent_store(rig) as reasons:
+        await asyncio.sleep(3 * STALL_S)
+        assert reasons == []
+        await until(lambda: bool(reasons))
+        assert "otlp_spans partition 0 has stood at offset 0 of 1" in reasons[0]
 
 
 async def test_a_dead_fetcher_is_noticed(tmp_path: Path) -> None:
@@ -73,6 +96,15 @@ async def test_waiting_for_a_store_that_is_down_is_no_standstill(tmp_path: Path)
         await dog.stop()
 
 
+async def test_a_stage_whose_write_stands_behind_the_retries_of_another_is_not_ended(tmp_path: Path) -> None:
+    async with Rig(tmp_path) as rig, silent_store(rig) as reasons:
+        for _ in range(8):
+            await asyncio.sleep(STALL_S / 2)
+            rig.keyed._retries += 1
+        assert reasons == []
+        await until(lambda: bool(reasons))  # nobody tries any more
+
+
 async def test_a_stream_that_works_and_one_that_is_idle_are_left_alone(tmp_path: Path) -> None:
     async with Rig(tmp_path) as rig:
         reasons: list[str] = []
@@ -96,6 +128,9 @@ async def test_a_blocked_loop_is_noticed_from_outside_of_it(tmp_path: Path) -> N
 
         def done(self, _tp: object) -> int | None:
             return None
+
+        def watermark(self, tp: TP) -> int:
+            raise AssertionError(f"nobody asks here: {tp}")
 
         async def caught_up(self) -> bool:
             return False

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from detectors.catalog import build
 from detectors.contract import Detector
+from detectors.retries.attempts import attempt_of
 from detectors.rules import load_rules
-from schemas.facts import Exemplar, Marker, ModelCall, SessionFact, Slice, ToolCall
+from schemas.facts import Attempt, Exemplar, Marker, ModelCall, SessionFact, Slice, ToolCall
 from schemas.finding import Finding
 
 SECOND_NS = 1_000_000_000
@@ -23,7 +24,8 @@ RULES = load_rules(
 )
 DETECTORS = build(RULES)
 LOOP = DETECTORS.session[0]
-ERRORS, LATENCY = DETECTORS.slices
+RETRIED = DETECTORS.service[0]
+COST, ERRORS, LATENCY, TOKENS = DETECTORS.slices
 
 
 def tool_call(**given: Any) -> ToolCall:
@@ -157,10 +159,54 @@ def healthy_series() -> list[Slice]:
     return [minute_slice(minute, errors=int(minute % 5 == 0)) for minute in range(300)]
 
 
+def _attempt(call: ToolCall) -> Attempt:
+    return attempt_of(call) or Attempt(call.tool_name, call.session_id, call.start_time_unix_nano)
+
+
+def failed(session_id: str, minute: int, **given: Any) -> Attempt:
+    """A session fails on the one call that all of them fail on."""
+    fields = {
+        "arguments_signature": "order 7", "result_signature": "no such warehouse", "outcome": "error",
+        "error_type": "ValueError", "span_id": f"span-{session_id}-{minute}",
+        "start_time_unix_nano": START_NS + minute * 60 * SECOND_NS, "duration_ns": 0,
+    }  # fmt: skip
+    return _attempt(tool_call(session_id=session_id, **{**fields, **given}))
+
+
+ATTEMPTS = st.builds(
+    tool_call, session_id=TEXT, tool_name=TOOL, arguments_signature=st.sampled_from(["a", "b"]),
+    arguments_strength=STRENGTH, result_signature=st.sampled_from(["r", "s"]), result_strength=STRENGTH, arguments=TEXT,
+    result=TEXT, outcome=st.sampled_from(["error", "error", "ok", "denied"]), error_type=TEXT,
+    start_time_unix_nano=st.integers(0, 100).map(lambda n: START_NS + n * 60 * SECOND_NS), duration_ns=NUMBER,
+    span_id=TEXT,
+).map(_attempt)  # fmt: skip
+
+
+def healthy_service() -> list[Attempt]:
+    """Sessions side by side that work; each meets an error that another meets too, and goes on."""
+    facts = [call for call in healthy_session() if isinstance(call, ToolCall)]
+    facts = [call._replace(session_id=f"s{i // 20 % 5}") for i, call in enumerate(facts)]
+    return [
+        _attempt(call._replace(outcome="error", error_type="Timeout") if i % 20 == 3 else call)
+        for i, call in enumerate(facts)
+    ]
+
+
+SPENT = FAR_SLICES.map(lambda s: s._replace(token_histogram=s.histogram, cost_histogram=s.histogram))
+
+
+def healthy_spending() -> list[Slice]:
+    """Five hours of the same, with tokens and cost."""
+    return [s._replace(token_histogram=s.histogram, cost_histogram=s.histogram) for s in healthy_series()]
+
+
 SUBJECTS = {
+    "retried_failure": Subject(RETRIED, ATTEMPTS, healthy_service, 640 * 1024),
     "tool_call_loop": Subject(LOOP, SESSION_FACTS, healthy_session, 512 * 1024),
     "latency_regression": Subject(LATENCY, FAR_SLICES, healthy_series, 2 * 1024 * 1024),
     "error_spike": Subject(ERRORS, FAR_SLICES, healthy_series, 2 * 1024 * 1024),
+    "token_surge": Subject(TOKENS, SPENT, healthy_spending, 2 * 1024 * 1024),
+    "cost_surge": Subject(COST, SPENT, healthy_spending, 2 * 1024 * 1024),
 }
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.catalog import SESSION_DETECTORS, SLICE_DETECTORS
-from schemas.facts import Slice, ToolCall
+from detectors.catalog import SERVICE_DETECTORS, SESSION_DETECTORS, SLICE_DETECTORS
+from schemas.facts import Attempt, Slice, ToolCall
 from schemas.finding import MAX_EVIDENCE, SEVERITIES
-from tests.detectors.conformance.laws import DETECTORS, SECOND_NS, START_NS, SUBJECTS, TIME, fold
+from tests.detectors.conformance.laws import DETECTORS, SECOND_NS, START_NS, SUBJECTS, TIME, failed, fold
 
 EVERY = pytest.mark.parametrize("name", sorted(SUBJECTS))
 QUICK = settings(max_examples=60, deadline=None)
@@ -29,8 +29,8 @@ def told(found: Sequence[Any]) -> list[str]:
 
 
 def test_every_detector_is_under_the_laws() -> None:
-    running = {d.name for d in DETECTORS.session} | {d.name for d in DETECTORS.slices}
-    assert running == set(SUBJECTS) == {*SESSION_DETECTORS, *SLICE_DETECTORS}
+    running = {d.name for of in DETECTORS for d in of}
+    assert running == set(SUBJECTS) == {*SESSION_DETECTORS, *SERVICE_DETECTORS, *SLICE_DETECTORS}
 
 
 @EVERY
@@ -39,7 +39,7 @@ def test_every_detector_is_under_the_laws() -> None:
 def test_total_and_honest_on_anything(name: str, data: st.DataObject) -> None:
     subject, events = SUBJECTS[name], script(data, name)
     state, found = fold(subject.detector, events)
-    seen = {e.span_id for e in events if isinstance(e, ToolCall)}
+    seen = {e.span_id for e in events if isinstance(e, ToolCall | Attempt)}
     shown = {x.span_id for e in events if isinstance(e, Slice) for x in e.exemplars}
     for finding in found:
         assert finding.severity in SEVERITIES
@@ -89,6 +89,12 @@ def _another(event: Any, number: int) -> Any:
     """The event as if it came later, long-winded and with ids of its own."""
     if isinstance(event, Slice):
         return event._replace(minute_unix_s=START_NS // SECOND_NS + number // 4 * 60, service_version=f"v{number % 40}")
+    if isinstance(event, Attempt):
+        return event._replace(
+            session_id=f"s{number % 200}", call=f"t\x1f{number % 90}",
+            end_time_unix_nano=START_NS + number * 100 * SECOND_NS, arguments="long " * 32, result="`x" * 80,
+            span_id=f"span{number}" * 7,
+        )  # fmt: skip
     moved = event._replace(start_time_unix_nano=START_NS + number * SECOND_NS, span_id=f"span{number}" * 20)
     if isinstance(event, ToolCall):
         return moved._replace(agent_name=f"agent{number % 20}", arguments="long " * 800, result="`\x00" * 2000)
@@ -123,6 +129,8 @@ def test_advance_says_nothing_before_it_is_due(name: str) -> None:
             for call in events
             if isinstance(call, ToolCall)
         ]
+    if name == "retried_failure":
+        events = [failed(f"s{i}", i * 5) for i in range(4)]
     state, _ = fold(subject.detector, events[:40])
     due = subject.detector.due(state)
     assert due is not None

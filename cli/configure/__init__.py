@@ -1,0 +1,1 @@
+"""What `telltale setup` writes into the settings of agents, and how it leaves the rest of them alone."""

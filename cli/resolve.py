@@ -1,0 +1,8 @@
+"""`telltale resolve`."""
+
+from __future__ import annotations
+
+from cli.deciding import deciding
+from query.feed.tasks import RESOLVE
+
+resolve = deciding(RESOLVE)

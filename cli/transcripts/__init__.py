@@ -1,0 +1,1 @@
+"""What agents wrote down of their past sessions, as the telemetry they would have sent."""

@@ -1,0 +1,1 @@
+"""Dead letters: what they are, and putting them back into the log."""

@@ -1,0 +1,1 @@
+"""The feed: revisions of findings in order, for machines; who has read how far; what people decided on findings."""

@@ -1,0 +1,1 @@
+"""Telling others: webhooks for machines, Alertmanager for people on call."""

@@ -1,0 +1,36 @@
+"""An error as an answer: the same five fields at every door."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+from schemas.errors import QueryError
+
+RETRY_AFTER_S: Final = {"busy": 1.0, "store_unavailable": 2.0, "rate_limited": 1.0}
+
+
+def as_json(error: QueryError) -> dict[str, Any]:
+    """`{"error": {code, message, field, hint, retry_after_s}}`."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": str(error),
+            "field": error.field or None,
+            "hint": error.hint or None,
+            "retry_after_s": RETRY_AFTER_S.get(error.code),
+        }
+    }
+
+
+def refusal(error: QueryError) -> Response:
+    """The error over HTTP."""
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    retry_after_s = RETRY_AFTER_S.get(error.code)
+    if retry_after_s is not None:
+        headers["retry-after"] = str(int(retry_after_s))
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return Response(orjson.dumps(as_json(error)), error.status, headers, "application/json")

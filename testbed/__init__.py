@@ -1,0 +1,1 @@
+"""Servers that tests and benchmarks run against; a part of the checkout, never of what is installed."""

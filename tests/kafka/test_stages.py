@@ -1,0 +1,45 @@
+"""The stages on a real broker: what the local log is asked in `tests/stages`, asked of Kafka."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from testbed.kafka import Broker
+from tests.kafka.rig import KafkaRig, prepare, put, settings_of
+
+
+async def test_messages_of_every_partition_are_stored_once_and_folded(broker: Broker, folder: Path) -> None:
+    settings = settings_of(broker, folder, "once")
+    await prepare(settings)
+    await put(settings, [f"k{n % 7} 1" for n in range(300)])
+    async with KafkaRig(settings) as rig:
+        await rig.settle()
+        assert rig.store.rows == {("once.spans", p): list(range(150)) for p in (0, 1)}
+        assert rig.sums() == dict(Counter(f"k{n % 7}" for n in range(300)))
+
+
+async def test_a_second_start_goes_on_where_the_first_stopped(broker: Broker, folder: Path) -> None:
+    settings = settings_of(broker, folder, "again")
+    await prepare(settings)
+    await put(settings, [f"k{n % 3} 1" for n in range(30)])
+    async with KafkaRig(settings) as rig:
+        await rig.settle()
+        store = rig.store
+    await put(settings, [f"k{n % 3} 1" for n in range(30)])
+    async with KafkaRig(settings, store=store) as rig:
+        await rig.settle()
+        assert store.rows == {("again.spans", p): list(range(30)) for p in (0, 1)}
+        assert rig.sums() == {"k0": 20, "k1": 20, "k2": 20}
+
+
+async def test_a_worker_that_stops_in_a_rebalance_leaves_no_connection_open(broker: Broker, folder: Path) -> None:
+    settings = settings_of(broker, folder, "leaving")
+    await prepare(settings)
+    async with KafkaRig(settings) as rig:
+        consumer = rig.app.consumer._thread._ensure_consumer()
+        sockets = [one._writer.get_extra_info("socket") for one in consumer._client._conns.values()]
+        # what Faust does with partitions that arrive after it was told to stop
+        rig.app._on_rebalance_when_stopped()
+    assert sockets
+    assert [one.fileno() for one in sockets] == [-1] * len(sockets)
