@@ -26,6 +26,8 @@ EXCERPT: Final = (160, 60)
 HARD_STEPS: Final = ((100, 20), (40, 8), (14, 3))
 """Characters of any text, and values of any list within a row, at last."""
 SLACK: Final = 4
+MARGIN_TOKENS: Final = 20
+"""What an answer to the same question may cost more a little later."""
 
 Frame = Callable[[int, bool], dict[str, Any]]
 """(rows shown, whether a text was cut) -> the whole answer but for its rows, which are put in where they stand."""
@@ -41,40 +43,42 @@ class Fitted(NamedTuple):
     """Whether a text of telemetry was cut."""
 
 
-def fit(body: dict[str, Any], rows: str, max_tokens: int) -> Fitted:
+def fit(body: dict[str, Any], rows: str, max_tokens: int, around: int = 0) -> Fitted:
     """The body as far as it costs no more than `max_tokens`.
 
     Args:
         body: The answer, JSON values only.
         rows: Name of the list in it that may lose its end; "" = none.
-        max_tokens: What it may cost; what stands around it has been taken off.
+        max_tokens: What the whole answer may cost.
+        around: What stands around the body costs.
 
     Raises:
         QueryError: Not even its fixed part and its first row fit.
     """
+    left = max_tokens - around
     steps = CONTENT_STEPS if not rows or len(body[rows]) < 2 else ROW_STEPS
     for longest in steps:
         short = shortened(body, longest)
-        if cost(short) <= max_tokens:
+        if cost(short) <= left:
             return Fitted(short, len(short[rows]) if rows else 0, short != body)
     for longest in EXCERPT if rows else ():
-        fitted = _fewer(shortened(body, longest), rows, max_tokens)
+        fitted = _fewer(shortened(body, longest), rows, left)
         if fitted is not None and fitted.shown:
             return fitted
     for longest, most in HARD_STEPS:
         short = {cut(k, longest): _hard(v, longest, most, within=2 if k == rows else 1) for k, v in body.items()}
         if rows:
-            fitted = _fewer(short, rows, max_tokens)
+            fitted = _fewer(short, rows, left)
             if fitted is not None and (fitted.shown or not body[rows]):
                 return fitted
-        elif cost(short) <= max_tokens:
+        elif cost(short) <= left:
             return Fitted(short, 0, True)
-    needed = cost({**short, rows: short[rows][:1]} if rows else short)
+    needed = around + cost({**short, rows: short[rows][:1]} if rows else short)
     raise QueryError(
         "budget_too_small",
         "the answer does not fit this budget",
         field="max_tokens",
-        hint=f"max_tokens of {needed + 200} would do",
+        hint=f"max_tokens of {needed + MARGIN_TOKENS} would do",
     )
 
 

@@ -54,7 +54,7 @@ def sealed(answer: Answer, asked: Asked, mark: str, fresh: Freshness) -> dict[st
     after: dict[str, Any] = {"truncated": True, "total": answer.total, "next_cursor": None}
     after |= {"next": [*narrower, *commands], "tokens": 0}
     around = cost(before | after) + (CURSOR_TOKENS if answer.keys else 0)
-    fitted = fit(answer.body, answer.rows, max(0, asked["max_tokens"] - around))
+    fitted = fit(answer.body, answer.rows, asked["max_tokens"], around)
     left_out = bool(answer.rows) and (answer.more or fitted.shown < len(answer.body[answer.rows]))
     truncated = left_out or (not answer.rows and fitted.cut)
     after["truncated"] = truncated

@@ -35,17 +35,19 @@ _ORDERS: Final = {
     "tokens": "tokens",
     "cost": "toInt64(cost_usd * 1e6)",
 }
+HASHED: Final = "bitShiftRight(sipHash64(SessionId), 1)"
+"""What orders sessions that are otherwise equal: an id is telemetry's, and as long as that likes, in a cursor too."""
 LIST: Final = f"""\
 SELECT SessionId AS session_id, any(toString(ServiceName)) AS service,
     toUnixTimestamp64Nano(min(At)) AS first_ns, max(toUnixTimestamp64Nano(At) + greatest(DurationNs, 0)) AS last_ns,
     countIf(Tool = 1) AS tool_calls, countIf(Tool = 0) AS model_calls, countIf(Failed) AS errors, sum(Tokens) AS tokens,
     round(sum(Cost), 6) AS cost_usd, max(Prices) AS prices_date,
     SessionId IN (SELECT SessionId FROM findings FINAL WHERE Kind = 'tool_call_loop') AS looping,
-    count() > uniqExact(Likeness, Tool) AS doubtful, {{order}} AS ordered
+    count() > uniqExact(Likeness, Tool) AS doubtful, {{order}} AS ordered, {HASHED} AS hashed
 FROM ({_TOOLS} UNION ALL {_MODELS})
-GROUP BY SessionId HAVING (ordered, SessionId) < ({{ordered:Int64}}, {{id:String}})
-ORDER BY ordered DESC, SessionId DESC LIMIT {{limit:UInt32}}"""  # noqa: S608 - constants
-END: Final = (2**63 - 1, "")
+GROUP BY SessionId HAVING (ordered, hashed) < ({{ordered:Int64}}, {{hashed:UInt64}})
+ORDER BY ordered DESC, hashed DESC LIMIT {{limit:UInt32}}"""  # noqa: S608 - constants
+END: Final = (2**63 - 1, 2**63 - 1)
 
 
 async def sessions(asked: Asked) -> Answer:
@@ -55,8 +57,8 @@ async def sessions(asked: Asked) -> Answer:
 
 async def _list(asked: Asked) -> Answer:
     sql = LIST.replace("{order}", _ORDERS[asked["order"]])
-    ordered, identity = asked.resume(*END)
-    place = {"ordered": ordered, "id": identity, "limit": asked["limit"] + 1}
+    ordered, hashed = asked.resume(*END)
+    place = {"ordered": ordered, "hashed": hashed, "limit": asked["limit"] + 1}
     given = {"service": asked["service"] or "", **asked.window, **place}
     # FINAL over a day takes six times as long, so it is read where rows stand twice, or may: equal ones look alike.
     final = await asked.told_again("tool_calls", "model_calls", **asked.window)
@@ -67,7 +69,7 @@ async def _list(asked: Asked) -> Answer:
     return Answer(
         body={"since": rfc3339(asked.window["since"]), "sessions": [_row(row) for row in rows]},
         rows="sessions",
-        keys=[(row["ordered"], row["session_id"]) for row in rows],
+        keys=[(row["ordered"], row["hashed"]) for row in rows],
         more=len(found) > len(rows),
         next=fencing.runnable(fencing.command("session", row["session_id"]) for row in rows[:2])
         or ["telltale session --since 30d"],

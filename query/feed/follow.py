@@ -75,26 +75,26 @@ async def _answer(feed: Feed, asked: Followed, found: Read, head: Mapping[str, A
     length = len(await feed.cursor(found.place))
     costly = ("aB" * length)[:length]
     around = cost(_whole(head, [], costly, more=True, commands=commands)) + MARGIN_TOKENS
-    taken, entries = await _fitting(feed, found.entries, asked, asked.max_tokens - around)
+    taken, entries = await _fitting(feed, found.entries, asked, around)
     place = found.place if taken == len(found.entries) else found.entries[taken - 1].place
     more = found.more or taken < len(found.entries)
     return _whole(head, entries, await feed.cursor(place), more=more, commands=commands)
 
 
 async def _fitting(
-    feed: Feed, entries: Sequence[Entry], asked: Followed, left: int
+    feed: Feed, entries: Sequence[Entry], asked: Followed, around: int
 ) -> tuple[int, list[dict[str, Any]]]:
     """How many revisions are taken, and how they are shown: at least one, cut if need be."""
     fitting: tuple[int, list[dict[str, Any]]] = (0, [])
     for taken in _steps(len(entries)):
         told = await shown(feed.reader, entries[:taken] if asked.every else coalesced(entries[:taken]))
-        if cost(told) > left:
+        if cost(told) > asked.max_tokens - around:
             break
         fitting = taken, told
     if fitting[0] or not entries:
         return fitting
     [first] = await shown(feed.reader, entries[:1])
-    return 1, [fit(_compact(first), "", left).body]
+    return 1, [fit(_compact(first), "", asked.max_tokens, around).body]
 
 
 def _compact(entry: dict[str, Any]) -> dict[str, Any]:

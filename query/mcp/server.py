@@ -25,7 +25,7 @@ from mcp_types import (
 )
 
 from query.mcp.skills import skills
-from query.mcp.tools import ASKED, DECIDE, tools
+from query.mcp.tools import ASKED, DECIDE, DECIDED, tools
 from query.refusals import as_json
 from schemas.errors import QueryError
 
@@ -111,10 +111,13 @@ async def _called(backend: Backend, name: str, given: Mapping[str, Any]) -> Call
 
 
 async def _decided(backend: Backend, given: Mapping[str, Any]) -> dict[str, Any]:
-    identity = given.get("id")
-    if not isinstance(identity, str) or not identity:
-        raise QueryError("missing", "which finding?", field="id", hint="`findings` lists them")
-    return await backend.decide(identity, {name: value for name, value in given.items() if name != "id"})
+    for parameter in DECIDED:  # here, so that both transports refuse the same in the same words
+        value = given.get(parameter.name)
+        if value is None and parameter.required:
+            raise QueryError("missing", f"{parameter.name} is not given", field=parameter.name, hint=parameter.doc)
+        if value is not None:
+            parameter.read(value, 0)
+    return await backend.decide(given["id"], {name: value for name, value in given.items() if name != "id"})
 
 
 def _refused(error: dict[str, Any]) -> CallToolResult:

@@ -15,7 +15,7 @@ DECIDE: Final = "decide"
 ASKED: Final[tuple[Task, ...]] = tuple(task for task in TASKS if task is not GUARD)
 """Tasks that are tools; the guard's question is asked by a hook, not by a model."""
 
-_DECIDED: Final = (
+DECIDED: Final = (
     Parameter("id", "text", "Id of the finding, as `findings` gives it.", required=True, longest=100),
     Parameter(
         "action",
@@ -56,7 +56,7 @@ def _deciding() -> Tool:
             "are kept and shown with it. It changes what others see: read the finding with `findings` first. "
             "Nothing is deleted, and `reopen` takes a decision back."
         ),
-        input_schema=_input(_DECIDED),
+        input_schema=_input(DECIDED),
         output_schema={"type": "object"},
         annotations=ToolAnnotations(
             read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False

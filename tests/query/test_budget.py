@@ -46,9 +46,30 @@ def test_no_answer_costs_more_than_its_budget(fleet: httpx.Client, path: str, ma
         error = response.json()["error"]
         assert (error["code"], error["field"]) == ("budget_too_small", "max_tokens")
         assert max_tokens <= 1000, "an ordinary budget is enough for the fixed part of every answer"
-        return
+        max_tokens = told_to_do(error["hint"])
+        response = fleet.get(f"{path}{'&' if '?' in path else '?'}max_tokens={max_tokens}")
+        assert response.status_code == 200, "what the error says would do does"
     answer = response.json()
     assert estimated_tokens(response.text) <= answer["tokens"] <= max_tokens
+
+
+def told_to_do(hint: str | None) -> int:
+    """The budget that an error says is enough."""
+    return int("".join(filter(str.isdigit, hint or "")))
+
+
+def test_ids_that_an_agent_chose_do_not_break_the_budget_through_the_cursor(fleet: httpx.Client) -> None:
+    asked: dict[str, str | int] = {"since": "60d", "until": "10d", "limit": 1, "max_tokens": 1_500}
+    seen = []
+    for _ in range(2):
+        response = fleet.get("/v1/sessions", params=asked)
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        assert estimated_tokens(response.text) <= answer["tokens"] <= 1_500
+        seen += [row["session_id"] for row in answer["sessions"]]
+        asked["cursor"] = answer["next_cursor"]
+    assert answer["next_cursor"] is None
+    assert {one[-1] for one in seen} == {"0", "1"}
 
 
 def test_every_row_of_sql_is_cut_to_the_budget_too(fleet: httpx.Client) -> None:
@@ -92,18 +113,26 @@ values = st.recursive(
 )
 
 
-@given(st.lists(values, max_size=20), st.dictionaries(texts, values, max_size=4), st.integers(50, 3000))
-def test_whatever_an_answer_holds_it_fits_or_says_what_would(rows: list[Any], more: dict[str, Any], most: int) -> None:
+@given(
+    st.lists(values, max_size=20),
+    st.dictionaries(texts, values, max_size=4),
+    st.integers(50, 3000),
+    st.integers(0, 400),
+)
+def test_whatever_an_answer_holds_it_fits_or_says_what_would(
+    rows: list[Any], more: dict[str, Any], most: int, around: int
+) -> None:
     body = {**more, "untrusted": {"text": str(more)}, "rows": rows}
     refused: QueryError | None = None
     try:
-        fitted = fit(body, "rows", most)
+        fitted = fit(body, "rows", most, around)
     except QueryError as error:
         refused = error
     if refused is not None:
         assert (refused.code, refused.field) == ("budget_too_small", "max_tokens")
-        return
-    assert cost(fitted.body) <= most
+        most = told_to_do(refused.hint)
+        fitted = fit(body, "rows", most, around)
+    assert cost(fitted.body) <= most - around
     assert fitted.shown == len(fitted.body["rows"]) <= len(rows)
 
 
