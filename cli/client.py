@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
@@ -72,6 +74,18 @@ def get(url: str, path: str, parameters: Mapping[str, str | int | None] | None =
 def post(url: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a POST of JSON; raises as `ask`."""
     return request(url, "POST", path, body=dict(body)).answer
+
+
+@contextmanager
+def errors_as(as_json: bool) -> Iterator[None]:
+    """Programs read standard output: there goes what the API refuses with, too; the text for people goes beside it."""
+    try:
+        yield
+    except RefusedError as error:
+        if as_json:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(error.content + b"\n")
+        raise
 
 
 def part(text: str) -> str:

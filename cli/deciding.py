@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from cli import render
-from cli.client import json_option, part, post, url_option
+from cli.client import errors_as, json_option, part, post, url_option
 from cli.exits import MEANING
 from query.tasks import Task
 
@@ -35,7 +35,8 @@ def deciding(task: Task) -> click.Command:
     @json_option
     @url_option
     def decide(finding_id: str, reason: str, who: str, as_json: bool, url: str) -> None:
-        answer = post(url, f"/v1/findings/{part(finding_id)}/{task.name}", {"reason": reason, "who": who})
+        with errors_as(as_json):
+            answer = post(url, f"/v1/findings/{part(finding_id)}/{task.name}", {"reason": reason, "who": who})
         if as_json:
             import orjson  # noqa: PLC0415 - help need not wait for it
 

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from cli import render
-from cli.client import Answered, RefusedError, ask, json_option, url_option
+from cli.client import Answered, ask, errors_as, json_option, url_option
 from cli.exits import MEANING
 from query.parameters import Parameter
 from query.tasks import BY_NAME, Task
@@ -103,12 +103,8 @@ def help_of(task: Task) -> str:
 
 def _asked(task: Task, url: str, given: dict[str, Any], as_json: bool) -> Answered:
     listed = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
-    try:
+    with errors_as(as_json):
         return ask(url, task, {name: value for name, value in listed.items() if value not in (None, [])})
-    except RefusedError as error:
-        if as_json:  # programs read standard output; the text for people is on standard error
-            sys.stdout.buffer.write(error.content + b"\n")
-        raise
 
 
 def _option(parameter: Parameter) -> click.Parameter:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from cli import render
-from cli.client import get, json_option, part, post, url_option
+from cli.client import errors_as, get, json_option, part, post, url_option
 from cli.exits import MEANING
 
 HELP: Final = """\
@@ -41,7 +41,8 @@ def webhooks(context: click.Context) -> None:
 @url_option
 def listing(name: str | None, as_json: bool, url: str) -> None:
     """Show every webhook, or one, with the deliveries that were given up."""
-    answer = get(url, f"/v1/webhooks/{part(name)}" if name else "/v1/webhooks")
+    with errors_as(as_json):
+        answer = get(url, f"/v1/webhooks/{part(name)}" if name else "/v1/webhooks")
     _show(answer, as_json, _lines(answer))
 
 
@@ -52,7 +53,8 @@ def listing(name: str | None, as_json: bool, url: str) -> None:
 @url_option
 def replay(name: str, finding_id: str | None, as_json: bool, url: str) -> None:
     """Send what is parked of a webhook again: all of it, or that of one finding."""
-    answer = post(url, f"/v1/webhooks/{part(name)}/replay", {"finding_id": finding_id} if finding_id else {})
+    with errors_as(as_json):
+        answer = post(url, f"/v1/webhooks/{part(name)}/replay", {"finding_id": finding_id} if finding_id else {})
     _show(answer, as_json, [f"{answer['queued']} deliveries of {render.printable(name)} are sent again"])
 
 

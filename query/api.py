@@ -32,7 +32,9 @@ from query.tasks import FINDINGS, TASKS, Task
 from schemas.errors import QueryError
 
 MAX_BODY_BYTES: Final = 65_536
-ENDPOINTS: Final = ", ".join([*(f"{task.method} {task.path}" for task in TASKS), "/v1/openapi.json", "/healthz"])
+ENDPOINTS: Final = ", ".join(
+    [*(f"{method.upper()} {path}" for path, ways in document()["paths"].items() for method in ways), "GET /healthz"]
+)
 JSON_HINT: Final = 'such as {"sql": "SELECT ..."}'
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -146,7 +148,7 @@ def _feed_routes(service: Service, doors: Doors) -> list[Route]:
 
 async def _door(service: Service, doors: Doors, door: Door, request: Request) -> dict[str, Any]:
     given = _query(request, door.task) if door.task.method == "GET" else await _body(request)
-    return {"as_of": service.as_of(), **await door.open(doors, given | dict(request.path_params))}
+    return {**await service.head(), **await door.open(doors, given | dict(request.path_params))}
 
 
 def _routes(service: Service, task: Task) -> list[Route]:
@@ -177,7 +179,9 @@ def _query(request: Request, task: Task) -> dict[str, object]:
         if name in in_path:
             raise QueryError("unknown_parameter", f"{name} stands in the path", field=name, hint=f"{task.path}/ID")
         if len(values) > 1 and name not in several:
-            raise QueryError("repeated_parameter", f"{name[:60]!r} is given twice", field=name[:60])
+            raise QueryError(
+                "repeated_parameter", f"{name[:60]!r} is given twice", field=name[:60], hint="give it once"
+            )
         given[name] = values if name in several else values[0]
     return given
 
@@ -194,7 +198,9 @@ async def _body(request: Request) -> dict[str, object]:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise QueryError("too_large", f"a body may have {MAX_BODY_BYTES} bytes", status=413)
+                raise QueryError(
+                    "too_large", f"a body may have {MAX_BODY_BYTES} bytes", hint="ask for less at a time", status=413
+                )
         asked = orjson.loads(body)
     except ClientDisconnect as error:
         raise QueryError("disconnected", "the client went away") from error
@@ -225,8 +231,10 @@ def _tagged(request: Request, content: bytes, tag: str) -> Response:
 
 async def _no_route(request: Request, error: Exception) -> Response:
     if getattr(error, "status_code", 404) == 405:
-        response = refusal(QueryError("wrong_method", f"{request.method[:20]} is not answered here", status=405))
-        response.headers.update(getattr(error, "headers", None) or {})
+        headers = getattr(error, "headers", None) or {}
+        said = f"{request.method[:20]} is not answered here"
+        response = refusal(QueryError("wrong_method", said, hint=headers.get("Allow", ENDPOINTS), status=405))
+        response.headers.update(headers)
         return response
     return refusal(QueryError("not_found", "nothing is here", hint=ENDPOINTS, status=404))
 
@@ -234,5 +242,10 @@ async def _no_route(request: Request, error: Exception) -> Response:
 async def _broken(_: Request, __: Exception) -> Response:
     """Our own fault; the server logs it."""
     return refusal(
-        QueryError("internal", "the question could not be answered: this is an error in Telltale", status=500)
+        QueryError(
+            "internal",
+            "the question could not be answered: this is an error in Telltale",
+            hint="ask another way; the log of the process has the cause",
+            status=500,
+        )
     )

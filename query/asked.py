@@ -115,7 +115,12 @@ def read(task: Task, given: Mapping[str, object], now_unix_nano: int) -> dict[st
             raise QueryError("unknown_parameter", f"there is no {name[:60]!r}", field=name[:60], hint=hint)
     identity = task.identity
     form = "one" if identity and given.get(identity.name) is not None else "list"
-    return {name: _value(p, given.get(name), form, now_unix_nano) for name, p in known.items()}
+    values = {name: _value(p, given.get(name), form, now_unix_nano) for name, p in known.items()}
+    since, until = values.get("since"), values.get("until")
+    if since is not None and until is not None and since >= until:
+        said = f"since ({given.get('since') or known['since'].default}) is not before until ({given['until']})"
+        raise QueryError("bad_combination", said, field="since", hint="give an earlier since, or a later until")
+    return values
 
 
 def _value(parameter: Parameter, given: object, form: str, now_unix_nano: int) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 from query import fencing
 from query.asked import Answer, Asked
 from query.measures import Side, rounded
-from query.nearest import unknown
+from query.nearest import check_service, unknown
 from query.statistics import CONFIDENCE, MIN_N, Estimate, quantile_s, share
 from schemas.errors import QueryError
 from schemas.finding import rfc3339
@@ -144,7 +144,8 @@ def _why(claim: Assertion, estimate: Estimate, result: Result) -> str:
 
 
 async def _check_names(asked: Asked, parameters: dict[str, Any]) -> None:
-    """Raise where nothing has the name or version that was asked for."""
+    """Raise where nothing has the service, name or version that was asked for."""
+    await check_service(asked, parameters["service"])
     names = [row[0] for row in (await asked.query(NAMES, service=parameters["service"])).rows]
     if parameters["what"] and parameters["what"] not in names:
         raise unknown("operation, tool or model", parameters["what"], names, "telltale series", "assertion")

@@ -61,6 +61,8 @@ _FAILED: Final = {
 }
 _NAMED: Final = {"tool": "ToolName", "model": "RequestModel", "span": "SpanName", "log": "EventName"}
 
+HOUR_NS: Final = 3_600_000_000_000
+CALL_IDS: Final = "SELECT CallId FROM tool_calls WHERE CallId != '' ORDER BY StartTimeUnixNano DESC LIMIT 2000"
 NO_SESSION: Final = "spans and log records carry no session here: --where 'attributes.session.id = ...'"
 
 
@@ -226,7 +228,8 @@ async def _row(asked: Asked) -> tuple[Found, dict[str, Any]]:
         rows = (await asked.query(sql, final=False, id=asked["id"])).rows
         found = taken_apart(rows[0][0]) if rows else None
     if found is None:
-        raise unknown("call", asked["id"], (), "telltale calls")
+        known = [row[0] for row in (await asked.query(CALL_IDS, final=False)).rows]
+        raise unknown("call", asked["id"], known, "telltale calls")
     place = PLACES[found.kind]
     newest = "ORDER BY Version DESC " if found.kind in ("tool", "model") else ""
     sql = f"""\
@@ -235,15 +238,19 @@ WHERE {place.time} = fromUnixTimestamp64Nano({{nanos:Int64}}) AND {place.hash} =
 {newest}LIMIT 1"""  # noqa: S608 - constants
     stored = (await asked.query(sql, final=False, nanos=found.unix_nano, hashed=found.hash)).as_dicts()
     if not stored:
-        raise unknown("call", asked["id"], await _at_that_time(asked, found), f"telltale calls --kind {found.kind}")
+        raise unknown("call", asked["id"], await _about_then(asked, found), f"telltale calls --kind {found.kind}")
     return found, stored[0]
 
 
-async def _at_that_time(asked: Asked, found: Found) -> Sequence[str]:
+async def _about_then(asked: Asked, found: Found) -> Sequence[str]:
+    """Ids of the same kind, those of the nearest times first."""
     place = PLACES[found.kind]
     sql = f"""\
-SELECT {place.id} FROM {place.table} WHERE {place.time} = fromUnixTimestamp64Nano({{nanos:Int64}}) LIMIT 20"""  # noqa: S608
-    return [row[0] for row in (await asked.query(sql, final=False, nanos=found.unix_nano)).rows]
+SELECT {place.id} AS id FROM {place.table}
+WHERE {place.time} >= fromUnixTimestamp64Nano({{from:Int64}}) AND {place.time} <= fromUnixTimestamp64Nano({{to:Int64}})
+ORDER BY abs(toUnixTimestamp64Nano({place.time}) - {{nanos:Int64}}), id LIMIT 200"""  # noqa: S608 - constants
+    bounds = {"from": max(0, found.unix_nano - HOUR_NS), "to": min(found.unix_nano + HOUR_NS, 2**63 - 1)}
+    return [row[0] for row in (await asked.query(sql, final=False, nanos=found.unix_nano, **bounds)).rows]
 
 
 async def _attributes(asked: Asked, row: dict[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from query.asked import Answer, Asked
 from query.exemplars import exemplars
 from query.findings import read_one
 from query.measures import CALLS, ERRORS, ORDER, SESSIONS, Side, compared, overall
+from query.nearest import check_service
 from query.parameters import MOMENT_HINT, moment
 from query.sides import Sides, sides
 from query.statistics import CONFIDENCE, MIN_N, z_of
@@ -51,6 +52,8 @@ async def compare(asked: Asked) -> Answer:
     by = question.pop("by")
     of_series = bool(question["operation"] or question["name"])
     found = await sides(asked, by, question, with_sessions=not of_series)
+    if not found.series:
+        await check_service(asked, question["service"])
     alone = len(found.series) <= 1
     measures = compared((*(CALLS if alone else (ERRORS,)), *SESSIONS), found.before, found.after)
     rows = [] if alone else _series(found)
@@ -88,6 +91,7 @@ async def _as_asked(asked: Asked) -> Question:
         versions = [row[0] for row in (await asked.query(LAST_TWO, **series)).rows]
         if len(versions) == 2:
             return question | {"by": by, "before": versions[0], "after": versions[1]}
+        await check_service(asked, question["service"])
     if not before or not after:
         field = "after" if before else "before"
         hint = "give both; of versions the last two are taken where only --service is given, once there are two"
@@ -103,7 +107,7 @@ async def _of_finding(asked: Asked) -> Question:
             raise QueryError(
                 "bad_combination", f"{name} does not go with finding", field=name, hint=f"leave {name} out"
             )
-    document = await read_one(asked, asked["finding"])
+    document = await read_one(asked, asked["finding"], "finding")
     if document["kind"] in OF_SESSIONS:
         hint = fencing.command("session", document["session_id"]) or "telltale session"
         raise QueryError("bad_combination", "it is about sessions, not about a series", field="finding", hint=hint)

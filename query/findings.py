@@ -78,7 +78,7 @@ async def _one(asked: Asked) -> Answer:
     return Answer(body=body, next=following(document)[1:])
 
 
-async def read_one(asked: Asked, identity: str) -> dict[str, Any]:
+async def read_one(asked: Asked, identity: str, field: str = "id") -> dict[str, Any]:
     """One finding as `telltale.finding/v1`, by its id or the beginning of it that no other has.
 
     Raises:
@@ -87,8 +87,8 @@ async def read_one(asked: Asked, identity: str) -> dict[str, Any]:
     found = await asked.query(ONE, id=identity)
     if not identity or not found.rows:
         known = [row[0] for row in (await asked.query(IDS)).rows]
-        raise unknown("finding", identity, known, "telltale findings")
-    document: dict[str, Any] = orjson.loads(the_one("findings", identity, found.rows)[1])
+        raise unknown("finding", identity, known, "telltale findings", field)
+    document: dict[str, Any] = orjson.loads(the_one("findings", identity, found.rows, field)[1])
     return document
 
 

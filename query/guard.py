@@ -7,7 +7,9 @@ from typing import Any, Final
 import orjson
 
 from query.asked import Answer, Asked
+from schemas.errors import QueryError
 from schemas.finding import rfc3339
+from schemas.signatures import HEX
 
 LOOPS: Final = """\
 SELECT Document FROM findings
@@ -31,6 +33,8 @@ async def guard(asked: Asked) -> Answer:
     `outcome`, `error_type` and `same_result` are those of that call.
     """
     session, arguments = asked["session"], asked["arguments"]
+    if arguments and HEX.fullmatch(arguments) is None:
+        raise QueryError("bad_value", f"arguments cannot be {arguments!r}", field="arguments", hint="32 hex digits")
     findings = [orjson.loads(document) for (document,) in (await asked.query(LOOPS, session=session)).rows]
     calls: list[list[Any]] = []
     if findings and arguments:

@@ -77,7 +77,8 @@ class Guarded:
 
     def _check(self, scope: dict[str, Any]) -> None:
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_TARGET_BYTES:
-            raise QueryError("too_large", f"a path with its query may have {MAX_TARGET_BYTES} bytes", status=414)
+            said = f"a path with its query may have {MAX_TARGET_BYTES} bytes"
+            raise QueryError("too_large", said, hint="ask for less at a time", status=414)
         if scope["path"] == UNGUARDED and self._access.tokens:
             return
         host = _one_header(scope, b"host").lower()

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from query.asked import Asked
 from query.budget import cut
 from query.fencing import command
 from schemas.errors import QueryError
 
+SERVICES: Final = """\
+SELECT DISTINCT toString(ServiceName) AS service
+FROM (SELECT ServiceName FROM series_1m UNION ALL SELECT ServiceName FROM tool_calls)
+WHERE service != '' LIMIT 2000"""
 
-def the_one(what: str, asked: str, rows: Sequence[Sequence[Any]]) -> Sequence[Any]:
+
+async def check_service(asked: Asked, service: str) -> None:
+    """Raise QueryError where nothing comes from a service of that name; for questions that found nothing."""
+    known = [row[0] for row in (await asked.query(SERVICES, final=False)).rows] if service else []
+    if service and service not in known:
+        raise unknown("service", service, known, "telltale series", "service")
+
+
+def the_one(what: str, asked: str, rows: Sequence[Sequence[Any]], field: str = "id") -> Sequence[Any]:
     """Of rows whose ids, in the first column, begin with what was asked for: the one that is it, or the only one.
 
     Args:
         what: Kind of thing, in the plural.
         asked: What was asked for.
         rows: In the order of their ids; at least one, and two where there are several.
+        field: The parameter that named it.
 
     Raises:
         QueryError: Several begin so.
     """
     if len(rows) > 1 and rows[0][0] != asked:
-        raise QueryError("ambiguous", f"several {what} begin with {asked[:80]!r}", field="id", hint="use more of it")
+        raise QueryError("ambiguous", f"several {what} begin with {asked[:80]!r}", field=field, hint="use more of it")
     return rows[0]
 
 

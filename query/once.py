@@ -20,14 +20,31 @@ NEAR_NS: Final = 5_000_000_000
 """A hook that numbers no calls tells of its call at most so long before or after it ended."""
 MOST_TELLINGS: Final = 4
 
-_KEY: Final = "sipHash64(SessionId, if(CallId != '', CallId, ToolName))"
-"""What a hook's row and telemetry's of one call share; an agent that numbers no calls tells each of them twice."""
+_HOOKED: Final = f"SELECT SessionId FROM tool_calls WHERE Signal = '{HOOK}' AND {WINDOW}"  # noqa: S608 - constants
+_NUMBERED: Final = "sipHash64(SessionId, CallId)"
+_ONE: Final = PLACES["tool"].identity
+_END: Final = "toUnixTimestamp64Nano(StartTimeUnixNano) + greatest(DurationNs, 0)"
 NOT_A_HOOK_BESIDE: Final = f"""\
-(Signal != '{HOOK}' OR {_KEY} NOT IN
+(Signal != '{HOOK}' OR if(CallId != '',
+{_NUMBERED} NOT IN
 (
-    SELECT {_KEY} FROM tool_calls WHERE Signal != '{HOOK}'
-        AND SessionId IN (SELECT SessionId FROM tool_calls WHERE Signal = '{HOOK}' AND {WINDOW})
-))"""  # noqa: S608 - constants
+    SELECT {_NUMBERED} FROM tool_calls WHERE Signal != '{HOOK}' AND CallId != '' AND SessionId IN ({_HOOKED})
+),
+{_ONE} NOT IN
+(
+    SELECT hook.one FROM
+    (
+        SELECT {_ONE} AS one, SessionId, toString(ToolName) AS tool, {_END} - {NEAR_NS} AS from_ns
+        FROM tool_calls WHERE Signal = '{HOOK}' AND CallId = '' AND {WINDOW}
+    ) AS hook
+    ASOF JOIN
+    (
+        SELECT SessionId, toString(ToolName) AS tool, {_END} AS end_ns
+        FROM tool_calls WHERE Signal != '{HOOK}' AND CallId = '' AND SessionId IN ({_HOOKED})
+    ) AS told
+    ON hook.SessionId = told.SessionId AND hook.tool = told.tool AND told.end_ns >= hook.from_ns
+    WHERE told.end_ns <= hook.from_ns + {2 * NEAR_NS}
+)))"""  # noqa: S608 - constants
 """Leaves out a hook's row where telemetry tells the call too; takes the parameters of `WINDOW`."""
 _TOLD_BY_HOOKS: Final = f"SELECT 1 FROM tool_calls WHERE Signal = '{HOOK}' AND {WINDOW} LIMIT 1"  # noqa: S608
 _THEIRS: Final = """\

@@ -45,8 +45,8 @@ ANSWER: Final[dict[str, Any]] = {
 KEPT: Final[dict[str, Any]] = {
     "type": "object",
     "description": "What is kept for a reader of the feed, a finding or a webhook.",
-    "required": ["as_of"],
-    "properties": {"as_of": ANSWER["properties"]["as_of"], "next": COMMANDS},
+    "required": ["as_of", "coverage"],
+    "properties": {**{name: ANSWER["properties"][name] for name in ("as_of", "coverage")}, "next": COMMANDS},
 }
 ERROR: Final[dict[str, Any]] = {
     "type": "object",

@@ -75,13 +75,15 @@ def _parse(text: str) -> exp.Query:
     if not text.strip():
         raise QueryError("empty", "there is no SQL", field="sql", hint="for instance: SELECT count() FROM tool_calls")
     if len(text) > MAX_SQL_CHARACTERS:
-        raise QueryError("too_long", f"SQL may have {MAX_SQL_CHARACTERS} characters", field="sql")
+        said = f"SQL may have {MAX_SQL_CHARACTERS} characters"
+        raise QueryError("too_long", said, field="sql", hint="ask in two statements")
     try:
         statements = [s for s in sqlglot.parse(text, read=DIALECT) if s is not None]
     except SqlglotError as error:
         raise QueryError("syntax", _first_line(error), field="sql", hint="this is ClickHouse SQL") from error
     except RecursionError as error:
-        raise QueryError("too_complex", "the SQL is nested too deeply", field="sql") from error
+        said = "the SQL is nested too deeply"
+        raise QueryError("too_complex", said, field="sql", hint="nest less, or use WITH") from error
     if len(statements) != 1:
         raise QueryError("one_statement", "exactly one statement is run", field="sql", hint="leave the `;` out")
     statement = statements[0].unnest()
@@ -96,7 +98,7 @@ def _check_nodes(statement: exp.Query) -> None:
     for node in statement.walk():
         for kinds, what in _DENIED:
             if isinstance(node, kinds):
-                raise QueryError("not_allowed", f"{what} cannot be run here", field="sql")
+                raise QueryError("not_allowed", f"{what} cannot be run here", field="sql", hint=_tables_hint())
         for clause in ("settings", "format", "into"):
             if isinstance(node, exp.Query) and node.args.get(clause):
                 raise QueryError(
@@ -106,7 +108,8 @@ def _check_nodes(statement: exp.Query) -> None:
                     hint=f"leave {clause.upper()} out",
                 )
         if isinstance(node, exp.Identifier) and not _PLAIN_NAME.fullmatch(node.name):
-            raise QueryError("not_allowed", f"{node.name[:60]!r} cannot be a name here", field="sql")
+            said = f"{node.name[:60]!r} cannot be a name here"
+            raise QueryError("not_allowed", said, field="sql", hint="letters, digits and `_`")
         if isinstance(node, exp.In):
             _check_in(node)
 
@@ -116,7 +119,8 @@ def _check_in(node: exp.In) -> None:
     for operand in (node.args.get("field"), *node.expressions):
         named = operand.unnest() if isinstance(operand, exp.Expression) else operand
         if isinstance(named, (exp.Column, exp.Dot)) and not _is_bare(named):
-            raise QueryError("not_allowed", "IN takes a list or a subquery here", field="sql")
+            said = "IN takes a list or a subquery here"
+            raise QueryError("not_allowed", said, field="sql", hint="x IN (SELECT ...), or x IN (1, 2)")
 
 
 def _is_bare(named: exp.Expression) -> bool:

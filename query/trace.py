@@ -81,7 +81,8 @@ async def _place(asked: Asked) -> dict[str, Any]:
 
 def _top(asked: Asked, tree: Tree) -> tuple[Span, ...]:
     if not tree.roots:
-        raise QueryError("not_found", "the spans of this trace are no longer stored", field="id", status=404)
+        said = "the spans of this trace are no longer stored"
+        raise QueryError("not_found", said, field="id", hint="telltale calls --kind span", status=404)
     if asked["span"] is None:
         return tree.roots
     span = tree.by_id.get(asked["span"])

@@ -10,6 +10,7 @@ from typing import Any, Final
 from query.feed.cursor import Place, furthest
 from query.feed.revisions import heads
 from query.feed.writer import Writer
+from query.nearest import unknown
 from query.reader import Reader
 from schemas.errors import QueryError
 from schemas.tables.feed import CONSUMERS
@@ -65,7 +66,8 @@ class Consumers:
         """Give up a place; raises QueryError where there is none."""
         async with self._changing:
             if await self.place(name) is None:
-                raise QueryError("not_found", f"there is no consumer {name[:64]!r}", field="consumer", status=404)
+                known = [row["consumer"] for row in await self.listing()]
+                raise unknown("consumer", name, known, "GET /v1/consumers", "consumer")
             await self._store(name, (), forgotten=True)
 
     async def listing(self) -> list[dict[str, Any]]:

@@ -76,6 +76,9 @@ def test_sql_in_json_is_the_rows_of_the_api_as_an_object_a_line(ask: Any, fleet:
 def test_an_error_in_json_is_the_apis_too(ask: Any, fleet: httpx.Client) -> None:
     done = ask("findings", "nope", "--json")
     assert (done.returncode, done.stdout.encode()) == (1, fleet.get("/v1/findings/nope").content + b"\n")
+    done = ask("ack", "nope", "--reason", "x", "--json")
+    answer = fleet.post("/v1/findings/nope/ack", json={"reason": "x"})
+    assert (done.returncode, done.stdout.encode()) == (1, answer.content + b"\n")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from cli.hook import agents as hook_agents
+from cli.hook.payload import call_of
+from cli.hook.report import log_request
 from tests.e2e.running import CLEAN_ENVIRONMENT, Up, running, wait_until
 
 PROGRAM = Path(sys.executable).with_name("telltale")
@@ -178,6 +181,31 @@ def test_a_call_told_by_telemetry_too_counts_once(up: Up) -> None:
     assert (outline["totals"]["tool_calls"], outline["told_by"]) == (5, ["hook", "log"])
     (repeated,) = [step for step in outline["steps"] if step["kind"] == "tool"]
     assert (repeated["times"], repeated["distinct_results"], "arguments_known" in repeated) == (5, 1, False)
+
+
+def test_where_an_agent_numbers_no_calls_one_that_only_its_hook_told_is_listed_too(up: Up) -> None:
+    session, now = "gemini-both", time.time_ns()
+    agent = hook_agents.AGENTS["gemini"]
+    records = []
+    for number, second in enumerate((60, 50, 40, 20)):
+        call = call_of(agent, gemini(session, number, before=False), "after")
+        assert call is not None
+        up.store("logs", log_request(agent, call, now - second * 1_000_000_000, content=False))
+        told = {
+            "event.name": "gemini_cli.tool_call", "session.id": session, "function_name": "run_shell_command",
+            "duration_ms": "300", "success": "true", "content_length": "40", "metadata": '{"exitCode": 2}',
+        }  # fmt: skip
+        attributes = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
+        records.append({"timeUnixNano": str(now - second * 1_000_000_000), "attributes": attributes})
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "gemini-cli"}}]}
+    scopes = [{"scope": {"name": "gemini-cli"}, "logRecords": records[:3]}]  # the fourth was lost on its way
+    up.store("logs", json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": scopes}]}).encode())
+    up.settle()
+    listed = up.ask("/v1/calls", session=session, max_tokens=20_000)
+    assert [call["told_by"] for call in listed["calls"]] == [["hook"], ["log"], ["log"], ["log"]]
+    assert listed["summary"]["calls"] == 4
+    outline = up.ask(f"/v1/sessions/{session}")
+    assert sum(step["times"] for step in outline["steps"] if step["kind"] == "tool") == 4
 
 
 BROKEN = {

@@ -43,7 +43,7 @@ def tables() -> dict[str, pa.Table]:
     late = _tool(LATE_TRACE, T0 - 86_400 * S, "Grep", "{}", trace_id=LATE_TRACE)
     again = tool_call_rows([late._replace(session_id="late")], "otlp_logs", 0, [9_000], version=1)
     tools += [_tool("twice", T0 - 3600 * S, "Glob", "*.py")] * 2
-    tools += [_tool(f"{LONG}{n}", T0 - 30 * 86_400 * S, "Glob", "*.py") for n in range(2)]
+    tools += [_tool(f"{LONG}{n}", T0 - 30 * 86_400 * S, "LS", f"{n}") for n in range(2)]
     offsets = range(10_000)
     return {
         "series_1m": series_rows(minutes, "otlp_spans", 0, offsets[: len(minutes)]),

@@ -17,6 +17,7 @@ def refusal(response: httpx.Response) -> dict[str, Any]:
     """The error of an answer; every error has the same five fields."""
     error: dict[str, Any] = response.json()["error"]
     assert set(error) == {"code", "message", "field", "hint", "retry_after_s"}
+    assert error["hint"], "an error says the repair"
     return error
 
 
@@ -82,6 +83,9 @@ def test_filters_narrow_the_list(api: httpx.Client, filters: dict[str, str], tot
         ("/v1/findings?cursor=MTIz", "bad_cursor", "cursor"),
         ("/v1/findings?limit=1&limit=2", "repeated_parameter", "limit"),
         ("/v1/sessions/stuck?x=1", "unknown_parameter", "x"),
+        ("/v1/calls?since=1h&until=2h", "bad_combination", "since"),
+        ("/v1/sessions?until=2d", "bad_combination", "since"),
+        ("/v1/guard?session=stuck&arguments=zz", "bad_value", "arguments"),
         ("/v1/overview?x=1", "unknown_parameter", "x"),
     ],
 )
@@ -111,6 +115,7 @@ def test_one_finding_is_read_by_its_id_or_the_beginning_of_it(api: httpx.Client)
         ("/v1/sessions/nope", 404, "not_found"),
         ("/v1/sessions/", 404, "not_found"),
         ("/v2/findings", 404, "not_found"),
+        ("/v1/traces", 404, "not_found"),
         ("/", 404, "not_found"),
     ],
 )
@@ -216,7 +221,16 @@ def test_a_bad_body_is_refused_and_the_next_question_answered(
 def test_the_wrong_method_says_the_right_one(api: httpx.Client) -> None:
     response = api.get("/v1/sql")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
-    assert refusal(response)["code"] == "wrong_method"
+    error = refusal(response)
+    assert (error["code"], error["hint"]) == ("wrong_method", "POST")
+
+
+def test_nothing_that_is_offered_at_a_wrong_address_is_itself_not_there(api: httpx.Client) -> None:
+    offered = refusal(api.get("/v1/nope"))["hint"].split(", ")
+    assert {"GET /v1/traces/{id}", "POST /v1/sql", "GET /v1/consumers"} <= set(offered)
+    for method, path in (one.split(" ") for one in offered if "stream" not in one):
+        said = api.request(method, path.replace("{", "").replace("}", "")).json()
+        assert said.get("error", {}).get("message") != "nothing is here", path
 
 
 def test_a_poll_that_has_nothing_new_costs_nothing(api: httpx.Client) -> None:

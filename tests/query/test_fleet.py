@@ -74,7 +74,7 @@ def test_a_trace_is_collapsed_at_a_depth_and_says_how_much_is_below(fleet: httpx
         ({"where": ["arguments = file-3.py", "prompt_version = 2"]}, 30),
         ({"where": "duration_s > 1"}, 0),
         ({"where": "arguments =~ '^file-[12]'"}, 120),
-        ({"where": "name !~ edit"}, 38),
+        ({"where": "name !~ edit"}, 40),
         ({"kind": "model"}, 300),
         ({"kind": "model", "where": "input_tokens > 1500"}, 150),
         ({"kind": "model", "name": "opus"}, 300),
@@ -240,7 +240,7 @@ def test_a_shift_between_two_windows_is_told_with_what_went_with_it(fleet: httpx
         ({"by": "window", "before": "1h..2h", "after": "1h..0h"}, 400, "before"),
         ({"by": "window", "before": "x..y", "after": "1h..0h"}, 400, "before"),
         ({"by": "sessions"}, 400, "by"),
-        ({"finding": "nope"}, 404, "id"),
+        ({"finding": "nope"}, 404, "finding"),
         ({"finding": "bbbb"}, 400, "finding"),
         ({"finding": "aaaa", "service": "checkout"}, 400, "service"),
     ],
@@ -300,6 +300,29 @@ def test_what_asserts_nothing_is_refused(fleet: httpx.Client, assertion: str, st
     error = ask(fleet, "/v1/assert", status, assertion=assertion)["error"]
     assert error["field"] == "assertion"
     assert hint in error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "field", "nearest"),
+    [
+        ("/v1/calls/{theirs}x", {}, "id", "{theirs}"),
+        ("/v1/calls/{call}", {}, "id", "{near}"),
+        ("/v1/compare", {"service": "check-out"}, "service", "checkout"),
+        ("/v1/compare", {"service": "check-out", "before": "1.4.0", "after": "1.5.0"}, "service", "checkout"),
+        ("/v1/compare", {"finding": "aaaa0000s1ower"}, "finding", "aaaa0000slower"),
+        ("/v1/assert", {"assertion": "p95 < 1s", "service": "check-out"}, "service", "checkout"),
+    ],
+)
+def test_what_is_not_there_comes_with_the_nearest_that_is(
+    fleet: httpx.Client, path: str, given: dict[str, str], field: str, nearest: str
+) -> None:
+    near = ask(fleet, "/v1/calls", name="Edit", limit=1)["calls"][0]["id"]
+    theirs = ask(fleet, f"/v1/calls/{near}")["call"]["CallId"]
+    time, dot, rest = near.partition(".")
+    call = f"{time[:-4]}0000{dot}{rest}"
+    error = ask(fleet, path.format(call=call, theirs=theirs), 404, **given)["error"]
+    assert (error["code"], error["field"]) == ("not_found", field)
+    assert f"nearest: {nearest.format(near=near, theirs=theirs)}" in error["hint"]
 
 
 def test_an_id_of_any_characters_can_be_asked_for_and_is_never_offered_to_be_run(fleet: httpx.Client) -> None:
