@@ -47,7 +47,7 @@ FROM
       AND ({version:String} = '' OR ServiceVersion = {version:String})
 )
 WHERE NOT {failed:Bool} OR outcome = 'error'
-ORDER BY one.4 DESC, trace_id LIMIT 3"""
+ORDER BY one.4 DESC, trace_id LIMIT 1 BY trace_id, span_id LIMIT 3"""
 NAMES: Final = """\
 SELECT DISTINCT arrayJoin([toString(Operation), toString(Name)]) AS known FROM series_1m
 WHERE ({service:String} = '' OR ServiceName = {service:String}) AND known != '' LIMIT 2000"""

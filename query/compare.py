@@ -11,7 +11,7 @@ from query.findings import read_one
 from query.measures import CALLS, ERRORS, ORDER, SESSIONS, Side, compared, overall
 from query.nearest import check_service
 from query.parameters import MOMENT_HINT, moment
-from query.sides import Sides, sides
+from query.sides import KNOWN, Sides, sides
 from query.statistics import CONFIDENCE, MIN_N, z_of
 from query.wentwith import went_with
 from schemas.errors import QueryError
@@ -94,9 +94,18 @@ async def _as_asked(asked: Asked) -> Question:
         await check_service(asked, question["service"])
     if not before or not after:
         field = "after" if before else "before"
-        hint = "give both; of versions the last two are taken where only --service is given, once there are two"
-        raise QueryError("missing", f"{field} is not given", field=field, hint=hint)
+        raise QueryError(
+            "missing", f"{field} is not given", field=field, hint=await _both(asked, by, question["service"])
+        )
     return question | {"by": by, "before": before, "after": after}
+
+
+async def _both(asked: Asked, by: str, service: str) -> str:
+    """How to name two sides: of what there is as much as can be run as it stands."""
+    known = [row[0] for row in (await asked.query(KNOWN[by], final=False, service=service)).rows]
+    named = ", ".join(one for one in known if fencing.command("compare", one))
+    last = " Of versions the last two are taken where only --service is given, once there are two." * (by == "version")
+    return f"give both{f', such as two of {named}' if named else f'; no {by} is known yet'}.{last}"
 
 
 async def _of_finding(asked: Asked) -> Question:

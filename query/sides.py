@@ -99,6 +99,20 @@ BY: Final[dict[str, _By]] = {
     "model": _By("", _EITHER.format(column=_MODEL), "''"),
 }
 
+MOST_KNOWN: Final = 6
+_KNOWN: Final = """\
+SELECT {side} AS one FROM {table} WHERE one != '' AND ({{service:String}} = '' OR ServiceName = {{service:String}})
+GROUP BY one ORDER BY max({time}) DESC LIMIT {limit}"""
+KNOWN: Final[dict[str, str]] = {
+    by: _KNOWN.format(side=side, table=table, time=time, limit=MOST_KNOWN)
+    for by, side, table, time in (
+        ("version", "toString(ServiceVersion)", "series_1m", "Minute"),
+        ("prompt", _PROMPT, "model_calls", "StartTimeUnixNano"),
+        ("model", _MODEL, "model_calls", "StartTimeUnixNano"),
+    )
+}
+"""What a side may be, the latest first."""
+
 
 class Sides(NamedTuple):
     """Both sides, in all and by series."""

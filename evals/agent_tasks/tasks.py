@@ -37,14 +37,16 @@ TASKS: Final = (
         "prompt",
         "Which version of the prompt `review` raised the cost?",
         (
+            ("compare", "--by", "prompt"),  # is refused, and names those there are
             ("compare", "--by", "prompt", "--before", "review@1", "--after", "review@2"),
             ("compare", "--by", "prompt", "--before", "review@2", "--after", "review@3"),
         ),
         (
-            (0, '"measure": "cost_per_session", "unit": "USD"'),
-            (0, '"verdict": "insufficient data", "before"'),
-            (1, '"verdict": "worse", "before"'),
-            (1, '"after": {"prompt": "review@3"'),
+            (0, "review@3, review@2, review@1"),
+            (1, '"measure": "cost_per_session", "unit": "USD"'),
+            (1, '"verdict": "insufficient data", "before"'),
+            (2, '"verdict": "worse", "before"'),
+            (2, '"after": {"prompt": "review@3"'),
         ),
     ),
     AgentTask(

@@ -38,6 +38,7 @@ def tables() -> dict[str, pa.Table]:
     """All of it, the same each time."""
     random_ = random.Random(6)
     minutes = [(one, 0) for one in _slices(random_)]
+    minutes += minutes[-3:]  # the last minute is told again, as after a restart
     models, tools = _sessions(random_)
     tools += _hostile(random_)
     late = _tool(LATE_TRACE, T0 - 86_400 * S, "Grep", "{}", trace_id=LATE_TRACE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -252,6 +253,14 @@ def test_what_cannot_be_compared_is_refused(
     assert ask(fleet, "/v1/compare", status, **asked)["error"]["field"] == field
 
 
+def test_a_side_that_is_not_named_comes_with_those_there_are(fleet: httpx.Client) -> None:
+    hint = ask(fleet, "/v1/compare", 400, by="prompt")["error"]["hint"]
+    assert {"review@1", "review@2"} <= set(re.findall(r"[\w@]+", hint))
+    assert "1.5.0" in ask(fleet, "/v1/compare", 400, before="1.4.0")["error"]["hint"]
+    assert "3.2.0" in ask(fleet, "/v1/compare", 400, service="catalog")["error"]["hint"]
+    assert "opus" in ask(fleet, "/v1/compare", 400, by="model")["error"]["hint"]
+
+
 def test_sides_without_calls_are_no_verdict(fleet: httpx.Client) -> None:
     answer = ask(fleet, "/v1/compare", before="7.0", after="8.0")
     assert (answer["verdict"], answer["coverage"]["complete"]) == ("insufficient data", False)
@@ -282,6 +291,11 @@ def test_a_bound_holds_or_not_or_it_cannot_be_told(
     if answer["n"]:
         assert answer["interval"][0] <= answer["observed"]
         assert answer["evidence"] or "errors" in assertion or "error_rate" in assertion
+
+
+def test_evidence_that_is_stored_twice_is_shown_once(fleet: httpx.Client) -> None:
+    told = ask(fleet, "/v1/assert", assertion="POST /checkout p95 < 1s", since="2026-01-05T09:58:00Z")
+    assert len(told["evidence"]) == len({one["span_id"] for one in told["evidence"]}) == 2
 
 
 @pytest.mark.parametrize(
