@@ -13,11 +13,13 @@ from urllib.parse import quote, urlsplit
 import click
 
 from cli.exits import FAILED, UNKNOWN, USAGE, CliError
-from query.tasks import Task
+from query.tasks import MAX_TOKENS, Task
 
 DEFAULT_URL: Final = "http://127.0.0.1:4320"
 TOKEN_VARIABLE: Final = "TELLTALE_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S: Final = 30.0
+WHOLE: Final = {"max_tokens": MAX_TOKENS}
+"""Of a command for people who keep Telltale running: nothing is left out for a small context."""
 NOT_NOW: Final = frozenset({"busy", "store_unavailable", "timeout", "memory_limit", "rate_limited", "internal"})
 """Errors that say nothing about what was asked."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from cli.client import errors_as, get, json_option, part, post, url_option
+from cli.client import WHOLE, errors_as, get, json_option, part, post, url_option
 from cli.exits import FAILED, FINE, UNKNOWN, USAGE, CliError
 from cli.options import settings_of, settings_options
 from query.dead_letters.tasks import DEAD_LETTER, DEAD_LETTER_REPLAY, DEAD_LETTERS, MAX_LISTED, MAX_SHOWN_BYTES
@@ -136,7 +136,7 @@ def _answer(task: Task, given: dict[str, Any], *names: str) -> dict[str, Any]:
     identity = asked.pop("id", "")
     path = task.path.replace("{id}", part(identity))
     with errors_as(given["as_json"]):
-        return get(given["url"], path, asked) if task.method == "GET" else post(given["url"], path, asked)
+        return get(given["url"], path, asked | WHOLE) if task.method == "GET" else post(given["url"], path, asked)
 
 
 def _settings(given: dict[str, Any]) -> Settings:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from cli import render
-from cli.client import errors_as, get, json_option, part, post, url_option
+from cli.client import WHOLE, errors_as, get, json_option, part, post, url_option
 from cli.exits import MEANING
 
 HELP: Final = """\
@@ -42,7 +42,7 @@ def webhooks(context: click.Context) -> None:
 def listing(name: str | None, as_json: bool, url: str) -> None:
     """Show every webhook, or one, with the deliveries that were given up."""
     with errors_as(as_json):
-        answer = get(url, f"/v1/webhooks/{part(name)}" if name else "/v1/webhooks")
+        answer = get(url, f"/v1/webhooks/{part(name)}" if name else "/v1/webhooks", WHOLE)
     _show(answer, as_json, _lines(answer))
 
 

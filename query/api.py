@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from query.asked import Answer
 from query.feed.routes import DOORS, Door, Doors
 from query.feed.tasks import FOLLOW, FOLLOWING, STREAM
 from query.guarded import OPEN, Access, Guarded
@@ -28,13 +29,14 @@ from query.mcp.http import PATH, McpDoor
 from query.openapi import document
 from query.refusals import refusal
 from query.service import Service
-from query.tasks import FINDINGS, TASKS, Task
+from query.tasks import FINDINGS, TASKS, Task, budget
 from schemas.errors import QueryError
 
 MAX_BODY_BYTES: Final = 65_536
 ENDPOINTS: Final = ", ".join(
     [*(f"{method.upper()} {path}" for path, ways in document()["paths"].items() for method in ways), "GET /healthz"]
 )
+BUDGET: Final = budget()
 JSON_HINT: Final = 'such as {"sql": "SELECT ..."}'
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -148,7 +150,13 @@ def _feed_routes(service: Service, doors: Doors) -> list[Route]:
 
 async def _door(service: Service, doors: Doors, door: Door, request: Request) -> dict[str, Any]:
     given = _query(request, door.task) if door.task.method == "GET" else await _body(request)
-    return {**await service.head(), **await door.open(doors, given | dict(request.path_params))}
+    body = await door.open(doors, given | dict(request.path_params))
+    if door.task.method != "GET":
+        return {**await service.head(), **body}
+    total, commands = body.pop("total", None), body.pop("next", ())
+    more = total is not None and total > len(body[door.rows])
+    answer = Answer(body, rows=door.rows, more=more, total=total, next=commands)
+    return await service.seal(answer, BUDGET.read(given.get("max_tokens", BUDGET.default), 0))
 
 
 def _routes(service: Service, task: Task) -> list[Route]:

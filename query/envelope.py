@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from query.asked import Answer, Asked, cursor
+from query.asked import Answer, cursor
 from query.budget import cost, fit, fits
 from query.fencing import runnable
 from schemas.finding import rfc3339
@@ -42,7 +42,7 @@ class Freshness:
     """Whether it is known what was judged; else `as_of_unix_nano` says what is stored."""
 
 
-def sealed(answer: Answer, asked: Asked, mark: str, fresh: Freshness) -> dict[str, Any]:
+def sealed(answer: Answer, max_tokens: int, mark: str, fresh: Freshness) -> dict[str, Any]:
     """The answer as every door gives it, within the budget of the question.
 
     Raises:
@@ -54,7 +54,7 @@ def sealed(answer: Answer, asked: Asked, mark: str, fresh: Freshness) -> dict[st
     after: dict[str, Any] = {"truncated": True, "total": answer.total, "next_cursor": None}
     after |= {"next": [*narrower, *commands], "tokens": 0}
     around = cost(before | after) + (CURSOR_TOKENS if answer.keys else 0)
-    fitted = fit(answer.body, answer.rows, asked["max_tokens"], around)
+    fitted = fit(answer.body, answer.rows, max_tokens, around)
     left_out = bool(answer.rows) and (answer.more or fitted.shown < len(answer.body[answer.rows]))
     truncated = left_out or (not answer.rows and fitted.cut)
     after["truncated"] = truncated

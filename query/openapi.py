@@ -120,7 +120,7 @@ def _operation(task: Task, form: str) -> dict[str, Any]:
         "summary": task.summary,
         "description": task.doc,
         "responses": {
-            "200": _response("The answer.", "Kept" if task in FEED_TASKS else "Answer"),
+            "200": _response("The answer.", "Kept" if task in FEED_TASKS and task.method == "POST" else "Answer"),
             **({"304": {"description": "Nothing new since that ETag."}} if task.method == "GET" else {}),
             **{status: _response(text, "Error") for status, text in REFUSALS.items()},
         },

@@ -90,7 +90,11 @@ class Service:
         after = position(mark, values.get("cursor"))
         fresh = await self._fresh()  # before the rows are read: what is told to be judged is in them
         asked = Asked(task, values, after, self._reader, now, fresh.as_of_unix_nano)
-        return sealed(await FUNCTIONS[task.name](asked), asked, mark, fresh)
+        return sealed(await FUNCTIONS[task.name](asked), asked["max_tokens"], mark, fresh)
+
+    async def seal(self, answer: Answer, max_tokens: int) -> dict[str, Any]:
+        """What another door has to say, as this one says it: how fresh, how complete, within a budget."""
+        return sealed(answer, max_tokens, "", await self._fresh())
 
     def as_of(self) -> str | None:
         """The watermark as RFC 3339."""

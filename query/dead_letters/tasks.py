@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from query.parameters import MAX_TEXTS, Parameter
-from query.tasks import Task
+from query.tasks import Task, budget
 
 MAX_LISTED: Final = 500
 MAX_SHOWN_BYTES: Final = 65_536
@@ -24,7 +24,7 @@ DEAD_LETTERS: Final = Task(
         "offset, reason and its first 64 KiB, redacted. Nothing of it was judged."
     ),
     path="/v1/dead-letters",
-    parameters=(*_WHICH, Parameter("limit", "integer", "Letters at most.", 50, low=1, high=MAX_LISTED)),
+    parameters=(*_WHICH, Parameter("limit", "integer", "Letters at most.", 50, low=1, high=MAX_LISTED), budget()),
     examples=("telltale dead-letters list", "telltale dead-letters list --topic otlp_spans --since 2h"),
 )
 DEAD_LETTER: Final = Task(
@@ -35,6 +35,7 @@ DEAD_LETTER: Final = Task(
     parameters=(
         Parameter("id", "text", "TOPIC:PARTITION:OFFSET, as the list has it.", identity=True, longest=300),
         Parameter("max_bytes", "integer", "Bytes that are shown.", 512, low=1, high=MAX_SHOWN_BYTES),
+        budget(),
     ),
     examples=("telltale dead-letters show otlp_spans:0:42",),
 )

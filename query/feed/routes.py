@@ -137,6 +137,8 @@ class Door(NamedTuple):
 
     task: Task
     answer: Function
+    rows: str = ""
+    """Of what is only read: the list that may lose its end to the budget."""
 
     async def open(self, doors: Doors, given: Mapping[str, object]) -> dict[str, Any]:
         """Read the parameters and answer; raises QueryError."""
@@ -158,16 +160,16 @@ async def _put_back(doors: Doors, asked: Values) -> dict[str, Any]:
 
 
 DOORS: Final = (
-    Door(DEAD_LETTERS, _dead_letters),
+    Door(DEAD_LETTERS, _dead_letters, "dead_letters"),
     Door(DEAD_LETTER, _dead_letter),
     Door(DEAD_LETTER_REPLAY, _put_back),
-    Door(tasks.CONSUMERS, _consumers),
+    Door(tasks.CONSUMERS, _consumers, "consumers"),
     Door(tasks.ACKNOWLEDGE, _acknowledge),
     Door(tasks.FORGET, _forget),
     Door(tasks.ACK, _deciding("ack")),
     Door(tasks.RESOLVE, _deciding("resolve")),
     Door(tasks.REOPEN, _deciding("reopen")),
-    Door(tasks.WEBHOOKS, _webhooks),
-    Door(tasks.WEBHOOK, _webhooks),
+    Door(tasks.WEBHOOKS, _webhooks, "parked"),
+    Door(tasks.WEBHOOK, _webhooks, "parked"),
     Door(tasks.REPLAY, _replay),
 )

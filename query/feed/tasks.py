@@ -53,6 +53,7 @@ CONSUMERS: Final = Task(
     summary="Readers by name: how far each has acknowledged.",
     doc="`behind` counts revisions that a reader has not acknowledged.",
     path="/v1/consumers",
+    parameters=(budget(),),
 )
 ACKNOWLEDGE: Final = Task(
     name="consumer_ack",
@@ -107,13 +108,14 @@ WEBHOOKS: Final = Task(
     summary="Webhooks: how far each is, and what is parked.",
     doc="Parked deliveries were given up: the receiver refused them, or did not answer for too long.",
     path="/v1/webhooks",
+    parameters=(budget(),),
 )
 WEBHOOK: Final = Task(
     name="webhook",
     summary="One webhook: how far it is, and what is parked.",
     doc=WEBHOOKS.doc,
     path="/v1/webhooks/{webhook}",
-    parameters=(Parameter("webhook", "text", "Name of the webhook.", identity=True, longest=64),),
+    parameters=(Parameter("webhook", "text", "Name of the webhook.", identity=True, longest=64), budget()),
 )
 REPLAY: Final = Task(
     name="webhook_replay",

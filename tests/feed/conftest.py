@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from query.dead_letters.letters import DeadLetters
+from query.dead_letters.stored import StoredLetters
 from query.feed.consumers import Consumers
 from query.feed.cursor import Place
 from query.feed.decisions import Decisions
 from query.feed.feed import Feed
 from query.feed.revisions import Entry, heads
+from query.feed.routes import Doors
 from query.feed.writer import Writer
 from query.notify.parked import Parking
 from query.reader import Reader
@@ -161,3 +164,15 @@ async def until(holds: Callable[[], Any], patience_s: float = 30.0) -> Any:
             return found
         await asyncio.sleep(0.02)
     raise AssertionError("it never came")
+
+
+@pytest.fixture
+def doors(store: Store, feed: Feed) -> Doors:
+    """What the routes of the API answer from."""
+    return Doors(
+        feed,
+        Consumers(store.reader, store.writer),
+        Decisions(store.reader, store.writer),
+        Parking(store.reader, store.writer),
+        DeadLetters(StoredLetters(store.reader, store.writer), None),
+    )

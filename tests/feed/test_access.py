@@ -8,14 +8,8 @@ import httpx
 import pytest
 
 from query.api import Process, api_app
-from query.dead_letters.letters import DeadLetters
-from query.dead_letters.stored import StoredLetters
-from query.feed.consumers import Consumers
-from query.feed.decisions import Decisions
-from query.feed.feed import Feed
 from query.feed.routes import DOORS, Doors
 from query.guarded import Access, digest
-from query.notify.parked import Parking
 from query.service import Service
 from tests.feed.conftest import Store, finding
 
@@ -23,15 +17,8 @@ TOKENS = {digest("reader"): "read", digest("writer"): "write"}
 
 
 @pytest.fixture
-async def api(store: Store, feed: Feed) -> AsyncIterator[httpx.AsyncClient]:
+async def api(store: Store, doors: Doors) -> AsyncIterator[httpx.AsyncClient]:
     """The API as it is beyond loopback."""
-    doors = Doors(
-        feed,
-        Consumers(store.reader, store.writer),
-        Decisions(store.reader, store.writer),
-        Parking(store.reader, store.writer),
-        DeadLetters(StoredLetters(store.reader, store.writer), None),
-    )
     process = Process(lambda: b"", "text/plain")
     access = Access(tokens=TOKENS)  # type: ignore[arg-type] # literals of two words
     app = api_app(Service(store.reader, lambda: 1), doors, process, access)
