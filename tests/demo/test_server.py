@@ -15,14 +15,14 @@ READY = """
 import json, sys, time
 file = sys.argv[sys.argv.index("--ready-file") + 1]
 print("listening", flush=True)
-open(file, "w").write(json.dumps(dict(otlp_grpc="a:1", otlp_http="b:2", api="c:3", pid=1)))
 try:
-    time.sleep(60)
+    open(file, "w").write(json.dumps(dict(otlp_grpc="a:1", otlp_http="b:2", api="c:3", pid=1)))
+    time.sleep(600)
 except KeyboardInterrupt:
     print("stopped")
 """
 FAILS = "print('port 4317 is taken'); raise SystemExit(3)"
-HANGS = "import time; time.sleep(60)"
+HANGS = "import time; time.sleep(600)"
 DEAF = READY.replace("import json", "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nimport json")
 
 
@@ -33,8 +33,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     program.write_text(f"#!{sys.executable}\n{request.param}")
     program.chmod(0o755)
     monkeypatch.setattr(server, "PROGRAM", program)
-    monkeypatch.setattr(server, "READY_WITHIN_S", 2.0)
-    monkeypatch.setattr(server, "STOP_WITHIN_S", 0.5)
     return tmp_path / "data"
 
 
@@ -64,13 +62,15 @@ def test_a_server_that_ends_is_reported_with_its_last_words(data: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [HANGS], indirect=True)
-def test_a_server_that_is_never_ready_is_killed(data: Path) -> None:
+def test_a_server_that_is_never_ready_is_killed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "READY_WITHIN_S", 0.5)
     with pytest.raises(ServerFailedError, match="not ready in time"):
         Server.start(data)
 
 
 @pytest.mark.parametrize("data", [DEAF], indirect=True)
-def test_a_server_that_does_not_stop_is_killed(data: Path) -> None:
+def test_a_server_that_does_not_stop_is_killed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "STOP_WITHIN_S", 0.5)
     started = Server.start(data)
     assert started.stop() == -9
     assert is_gone(started.process.pid)

@@ -51,7 +51,7 @@ async def test_of_two_that_take_it_at_once_one_has_it(store: Store, monkeypatch:
 
 
 async def test_a_lease_that_is_not_renewed_ends_by_itself(store: Store) -> None:
-    short = Times(lease_s=0.3, renew_s=0.1, settle_s=0.01)
+    short = Times(lease_s=3.0, renew_s=0.1, settle_s=0.01)
     first, second = turn(store, "gone", short), turn(store, "gone", short)
     assert await first.held()
     await until(second.held)
