@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.e2e.listening import Received, listening
 from tests.e2e.looping import looping_session
-from tests.e2e.running import FREE_PORTS, running, telltale, wait_until
+from tests.e2e.running import FREE_PORTS, Up, running, telltale, wait_until
 
 SECRET = "0123456789abcdef0123456789abcdef"
 SESSIONS = 4
@@ -61,8 +61,8 @@ def test_receivers_that_hang_fail_redirect_or_lead_elsewhere_hold_nobody_up(tmp_
         wait_until(lambda: _parked(up.ask("/v1/webhooks")) == {"failing": 6, "good": 0, "hanging": 6, "redirecting": 6},
                    lambda: up.ask("/v1/webhooks"))  # fmt: skip
         assert trap.keys() == []
-        assert up.metric("telltale_notifications_total", target="good", outcome="delivered") == 6
-        assert up.metric("telltale_notifications_total", target="hanging", outcome="parked") == 6
+        for target, outcome in (("good", "delivered"), ("hanging", "parked")):
+            wait_until(lambda told=(target, outcome): _told(up, *told) == 6)  # type: ignore[misc] # of the loop
         assert len(redirecting.keys()) == 6  # each once: a redirect is not tried again
         url = ("--url", f"http://{up.ready['api']}")
         listed = telltale("webhooks", "list", *url)
@@ -76,6 +76,10 @@ def test_receivers_that_hang_fail_redirect_or_lead_elsewhere_hold_nobody_up(tmp_
         assert revisions(failing) == revisions(good)
         status, out = up.interrupt(signal.SIGTERM)
     assert status == 0, out
+
+
+def _told(up: Up, target: str, outcome: str) -> float:
+    return up.metric("telltale_notifications_total", target=target, outcome=outcome)
 
 
 def _parked(answer: dict[str, Any]) -> dict[str, int]:

@@ -59,7 +59,7 @@ class Delivering:
 
 @contextlib.asynccontextmanager
 async def delivering(store: Store, got: Receiver, name: str, **changes: Any) -> AsyncIterator[Delivering]:
-    fields: dict[str, Any] = {"timeout_s": 1.0, "attempts": 3, "retry_s": 0.02, "min_severity": "suspect", **changes}
+    fields: dict[str, Any] = {"timeout_s": 20.0, "attempts": 3, "retry_s": 0.02, "min_severity": "suspect", **changes}
     made = Delivering(store, Webhook(name, got.url, SECRET, **fields))
     await made.start()
     try:
@@ -116,14 +116,14 @@ async def test_a_receiver_that_fails_for_a_while_gets_all_of_it_in_order(store: 
 
 
 async def test_a_receiver_that_hangs_is_given_up_and_what_is_parked_comes_when_asked_for(store: Store) -> None:
-    async with receiver(lambda _: None) as got, delivering(store, got, "hangs", timeout_s=0.2) as delivering_:
+    async with receiver(lambda _: None) as got, delivering(store, got, "hangs", timeout_s=1.0) as delivering_:
         await store.append(0, finding("h1"), finding("h2"))
         parked = await until(lambda: _two(delivering_))
         # While nobody answers, the second had one attempt only.
         assert got.keys() == ["h1-1", "h1-1", "h1-1", "h2-1"]
         assert {(row["finding_id"], row["attempts"], row["reason"]) for row in parked} == {
-            ("h1", 3, "no answer within 0.2 s"),
-            ("h2", 1, "no answer within 0.2 s"),
+            ("h1", 3, "no answer within 1 s"),
+            ("h2", 1, "no answer within 1 s"),
         }
         got.behave = lambda _: status(200)
         await store.append(0, finding("h3"))

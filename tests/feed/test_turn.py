@@ -79,7 +79,7 @@ async def test_two_processes_deliver_once_and_the_second_goes_on_when_the_first_
     store: Store, got: Receiver
 ) -> None:
     await store.append(0, finding("before"))
-    webhook = Webhook("shared", got.url, SECRET, "suspect", timeout_s=1.0)
+    webhook = Webhook("shared", got.url, SECRET, "suspect", timeout_s=20.0)
     consumers, parking = Consumers(store.reader, store.writer), Parking(store.reader, store.writer)
     feeds = [Feed(store.reader, poll_s=0.1) for _ in range(2)]
     notifiers = [
