@@ -263,6 +263,52 @@ def test_hidden_results_leave_the_outcome_open() -> None:
     assert (call.outcome, call.result_strength, call.result) == ("unset", "name", "")
 
 
+DONE: dict[str, Any] = {"role": "assistant", "parts": [{"type": "text", "content": "done"}]}
+CALLED: list[Any] = [USER, asks("a"), answers("a")]
+
+
+def test_a_prompt_is_where_the_user_speaks_after_an_answer() -> None:
+    [prompt] = facts(sdk(1, [*CALLED, DONE, USER])).markers
+    call = facts(sdk(1, [*CALLED, DONE, USER])).model_calls[0]
+    assert (prompt.kind, prompt.signal, prompt.session_id) == ("prompt", "span", call.session_id)
+    assert prompt.start_time_unix_nano == call.start_time_unix_nano
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        pytest.param([USER], id="the beginning, or a context that was compacted"),
+        pytest.param(CALLED, id="results came back"),
+        pytest.param([*CALLED, USER], id="a harness's reminder beside results"),
+        pytest.param([*CALLED, DONE], id="the assistant goes on"),
+        pytest.param([*CALLED, DONE, USER | {"name": "reviewer"}], id="another agent speaks"),
+        pytest.param(
+            [*CALLED, DONE, {"role": "user", "parts": [{"type": "tool_result", "content": "x"}]}],
+            id="a result under another name",
+        ),
+        pytest.param([*CALLED, DONE, {"role": "user", "parts": "words"}], id="no parts"),
+    ],
+)
+def test_no_prompt_is(history: list[Any]) -> None:
+    assert facts(sdk(1, history)).markers == []
+
+
+def test_numbered_messages_tell_of_prompts_too() -> None:
+    def markers(content: str) -> int:
+        told = {
+            "gen_ai.prompt.0.role": "assistant", "gen_ai.prompt.0.tool_calls.0.name": "f",
+            "gen_ai.prompt.0.tool_calls.0.id": "a", "gen_ai.prompt.1.role": "tool",
+            "gen_ai.prompt.1.tool_call_id": "a", "gen_ai.prompt.1.content": "r", "gen_ai.prompt.2.role": "assistant",
+            "gen_ai.prompt.2.content": "done", "gen_ai.prompt.3.role": "user", "gen_ai.prompt.3.content": content,
+        }  # fmt: skip
+        scope = "opentelemetry.instrumentation.openai.v1"
+        attributes = {"llm.request.type": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "m", **told}
+        return len(facts(span(1, attributes, scope=scope)).markers)
+
+    assert markers("and now again") == 1
+    assert markers('[{"type": "tool_result", "content": "r"}]') == 0
+
+
 def test_requests_without_parent_and_session_are_one_session_by_their_first_tool_call() -> None:
     first = sdk(1, [USER], [asks("a")])
     second = {**sdk(2, [USER, asks("a"), answers("a")], [asks("b")]), "trace_id": T2}
