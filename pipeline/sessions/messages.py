@@ -59,9 +59,9 @@ def user_spoke(history: Sequence[Message]) -> bool:
 
     It is where the assistant had answered without asking for a tool, and only words of the user came after that, in
     a conversation whose messages tell of tools at all: agents that write their calls as text get results as words. A
-    request without an answer before it begins a conversation, or goes on with a summary of one: no prompt is told of it,
-    since a loop goes on after its context was compacted. Nor is one of what stands beside results of tools, which may
-    be the harness's reminder.
+    request without an answer before it begins a conversation, or goes on with a summary of one: no prompt is told of
+    it, since a loop goes on after its context was compacted. Nor is one of what stands beside results of tools, which
+    may be the harness's reminder.
     """
     at = len(history) - 1
     while at >= 0 and history[at].spoken:
