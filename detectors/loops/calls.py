@@ -280,6 +280,8 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
         ignored = ignored or "shell_ignored" in kinds
         if "shell_waits" in kinds:
             polling, flags = True, flags | WAITING  # waiting for what is not there yet fails, and is tried again
+        if "shell_observes" in kinds:
+            flags |= OBSERVING
         mutating = mutating or "shell_mutations" in kinds
     if ignored:
         flags |= IGNORED

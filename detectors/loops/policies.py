@@ -25,12 +25,13 @@ _TEXTS: Final = (
     "envelopes",
     "shell_mutations",
     "shell_waits",
+    "shell_observes",
     "shell_ignored",
 )
 _RESULT_TEXTS: Final = ("waiting", "acknowledgements", "absent")
 NEVER: Final = "[^\\s\\S]"
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_SHELL_TEXTS: Final = ("shell_mutations", "shell_waits", "shell_ignored")
+_SHELL_TEXTS: Final = ("shell_mutations", "shell_waits", "shell_observes", "shell_ignored")
 _COMMAND_WORDS: Final = re.compile(r"[a-z0-9_.+-]+")
 _CACHE_LIMIT: Final = 4096
 MAX_NAME: Final = 128

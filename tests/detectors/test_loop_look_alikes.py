@@ -169,3 +169,9 @@ def test_an_edit_that_finds_no_place_is_no_search_without_a_match() -> None:
     assert worst(*[call("Edit", f"edit {n}", why, outcome="error") for n in range(4)]) == "warning"
     searches = [call("Grep", f"pattern {n}", "pattern not found in any file", outcome="error") for n in range(8)]
     assert worst(*searches) == "suspect"
+
+
+@pytest.mark.parametrize(("command", "severity"), [("nvidia-smi", "suspect"), ("cat config.json", "warning")])
+def test_a_hidden_answer_of_what_others_change_may_have_been_new(command: str, severity: str) -> None:
+    hidden = shell(command, "")._replace(result_signature=signatures.of_content(None, 90).value, result_strength="size")
+    assert worst(*[hidden] * 12) == severity
