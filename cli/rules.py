@@ -79,6 +79,8 @@ def tool(name: str, folder: Path | None, tools: Path | None) -> int:
     click.echo(f"{printable(name)}: {', '.join(told) or 'nothing special'}")
     if read["volatile"]:
         click.echo(f"  left out of its results: {', '.join(map(printable, read['volatile']))}")
+    if read["edits_by"]:
+        click.echo(f"  changes things where its command is: {', '.join(map(printable, read['edits_by']))}")
     click.echo(f"  by its {'name' if policies.names(name) else 'words: name it in a tools file to say otherwise'}")
     return FINE
 

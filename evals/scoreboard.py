@@ -26,11 +26,13 @@ from typing import Any, Final, Protocol
 from evals.loops import score as loops
 from evals.loops.table import section
 from evals.loops.tellings import DIALECTS
+from evals.retries import score as retries
 from evals.series import plan, table
 
 ROOT: Final = Path(__file__).parents[1]
 SMALL_SEEDS: Final = 3
 LOOPS: Final = "## Tool-call loops"
+RETRIES: Final = "## Failures retried by fresh sessions"
 PAGE: Final = ROOT / "docs" / "scoreboard.md"
 NUMBERS: Final = ROOT / "docs" / "scoreboard.json"
 
@@ -120,8 +122,10 @@ def main() -> int:
         print("\ninterrupted; no page was written", file=sys.stderr)
         return 130
     print(file=sys.stderr)
-    told = loops.rows(SMALL_SEEDS if options.small else loops.SEEDS, DIALECTS, tell)
-    page = f"{table.markdown(board)}\n{LOOPS}\n\n{section(told)}\n"
+    told = section(loops.rows(SMALL_SEEDS if options.small else loops.SEEDS, DIALECTS, tell))
+    seeds = SMALL_SEEDS if options.small else retries.SEEDS
+    retried = retries.section(retries.rows(seeds, DIALECTS, tell), seeds)
+    page = f"{table.markdown(board)}\n{LOOPS}\n\n{told}\n\n{RETRIES}\n\n{retried}\n"
     print(page)
     if not options.small:
         PAGE.write_text(page, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,7 @@ from schemas.finding import Finding
 from sinks.contract import Mend
 
 _end: Final = itemgetter(Attempt._fields.index("end_time_unix_nano"))
+MAX_SILENCE_NS: Final = 60_000_000_000
 
 
 class Settled(NamedTuple):
@@ -29,7 +31,11 @@ class Settled(NamedTuple):
 
 
 def attempt_events(calls: Iterable[SessionFact], offset: int | None) -> list[Event]:
-    """The tool calls among these facts, all of known sessions, as one event for each service, in order of time."""
+    """The tool calls among these facts, all of known sessions, as one event for each service, in order of time.
+
+    Several events where nothing came for a while: time passes before an event is folded, up to the event's own, and a
+    recording may hold a job's nights in one batch.
+    """
     found: dict[str, list[list[Any]]] = {}
     for call in calls:
         if isinstance(call, ToolCall):
@@ -39,8 +45,20 @@ def attempt_events(calls: Iterable[SessionFact], offset: int | None) -> list[Eve
     events = []
     for service, rows in found.items():
         rows.sort(key=_end)
-        events.append(Event(service, offset, wire.ATTEMPTS, rows, _end(rows[-1])))
+        events += [Event(service, offset, wire.ATTEMPTS, some, _end(some[-1])) for some in _together(rows)]
     return events
+
+
+def _together(rows: list[list[Any]]) -> list[list[list[Any]]]:
+    """Rows in order of time, taken apart where nothing came for longer than `MAX_SILENCE_NS`: nearly always one."""
+    if _end(rows[-1]) - _end(rows[0]) <= MAX_SILENCE_NS:
+        return [rows]
+    pieces = [[rows[0]]]
+    for before, row in pairwise(rows):
+        if _end(row) - _end(before) > MAX_SILENCE_NS:
+            pieces.append([])
+        pieces[-1].append(row)
+    return pieces
 
 
 def settled(outputs: Iterable[Output]) -> Settled:

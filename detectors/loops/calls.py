@@ -40,6 +40,8 @@ SPAN: Final = 8192
 """Told by a span."""
 MERGED: Final = 16384
 """Told by a hook and by the agent: nothing says more."""
+BRIEF: Final = 32768
+"""It succeeded with a short answer, one of a few: to many questions it is the same."""
 
 MAX_TEXT: Final = 160
 MAX_ID: Final = 64
@@ -50,6 +52,8 @@ MAX_WAITING_TEXT: Final = 400
 _MAX_TOKENS: Final = 2**50
 _MAX_COST_USD: Final = 1e9
 MAX_COMMAND: Final = 1024
+MAX_COMMAND_END: Final = 512
+_WRITING: Final = frozenset({"shell_mutations"})
 MIN_SIZED_BYTES: Final = 256
 """Shorter results are often as long as another by chance (`state 1`, `state 2`)."""
 SIZE_RANK: Final = 2
@@ -61,6 +65,8 @@ _EXIT: Final = re.compile(
     re.IGNORECASE,
 )
 """How shells tell that a command failed: no more than the outcome says already."""
+_WRITES: Final = re.compile(r"\s&?[12]?>{1,2}[\s\w./~$\\\"']|>>|(?<!<)<<-?\s?[\\\"']*[a-z_]{2}")
+"""A redirection into a file, or a here-document: a script of its own, which most often edits something."""
 _CLEAN: Final = {**dict.fromkeys(range(32), " "), ord("`"): "'"}
 _RANKS: Final[dict[str, int]] = {strength: rank for rank, strength in enumerate(STRENGTHS)}
 _SIGNAL_FLAGS: Final = {"message": MESSAGE, "hook": HOOK, "span": SPAN}
@@ -212,8 +218,8 @@ def from_marker(fact: Marker, ident: str) -> Call:
     )  # fmt: skip
 
 
-def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, min_result_characters: int) -> Call:
-    """A tool call as an entry."""
+def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, least: tuple[int, int]) -> Call:
+    """A tool call as an entry; `least`: characters below which a result says nothing, and a success little."""
     (
         _, _, agent, round_id, _, tool, signature, strength, result_signature, result_strength, _, result,
         outcome, _, start, duration, _, _, _, version, trace_id, span_id, _, _, _, sequence, _,
@@ -226,7 +232,7 @@ def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, min_result_cha
     if result_rank == FULL and "saved to" in result and policies.says("envelopes", result.lower()):
         result_rank = TRUNCATED  # the harness kept the output elsewhere and sends how it begins
     level = _LEVEL[arguments_rank][result_rank]
-    flags = _flags(fact, policy, policies, failed, min_result_characters)
+    flags = _flags(fact, policy, policies, failed, least)
     if result_rank == SIZE_RANK and size_of(result_signature) >= MIN_SIZED_BYTES:
         flags |= SIZED
     if flags & (MUTATING | ACKNOWLEDGED) and level >= SIZE:
@@ -265,16 +271,17 @@ def merged(one: Call, other: Call) -> Call:
     )  # fmt: skip
 
 
-def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, min_characters: int) -> int:
+def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, least: tuple[int, int]) -> int:
     flags = (FAILED if failed else 0) | _SIGNAL_FLAGS.get(fact.signal, 0)
-    mutating, polling, ignored = policy.mutating, policy.polling, policy.ignored
+    edits = policy.mutating or (policy.edits_by and policies.edits(policy, fact.arguments[:MAX_COMMAND]))
+    mutating, polling, ignored = edits, policy.polling, policy.ignored
     if policy.shell and fact.arguments:
-        command = fact.arguments[:MAX_COMMAND].lower()
-        if ">" in command:
-            command = command.replace("> /dev/null", "").replace(">/dev/null", "").replace("2>&1", "")
-        kinds = policies.commands(command)
+        kinds = _command(fact.arguments, policies)
         ignored = ignored or "shell_ignored" in kinds
-        polling = polling or "shell_waits" in kinds
+        if "shell_waits" in kinds:
+            polling, flags = True, flags | WAITING  # waiting for what is not there yet fails, and is tried again
+        if "shell_observes" in kinds:
+            flags |= OBSERVING
         mutating = mutating or "shell_mutations" in kinds
     if ignored:
         flags |= IGNORED
@@ -285,10 +292,11 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
     short = result.lower() if len(result) <= MAX_WAITING_TEXT else ""
     if short and not policies.hints(short):
         short = ""
-    if short and policies.says("absent", short):
+    if short and not edits and policies.says("absent", short):
         flags |= ABSENT
-    if result and _says_less_than(min_characters, result):
-        flags |= ACKNOWLEDGED
+    if result:
+        said = _characters(result)
+        flags |= ACKNOWLEDGED if said < least[0] else BRIEF if said < least[1] and not failed else 0
     if failed:
         return flags
     if mutating:
@@ -300,11 +308,24 @@ def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: b
     return flags
 
 
-def _says_less_than(characters: int, result: str) -> bool:
-    """Whether a result holds fewer characters beside the words by which shells tell that a command failed."""
+def _command(arguments: str, policies: ToolPolicies) -> frozenset[str]:
+    """Which kinds of command a command line is; of a long one, a script, by how it begins and ends."""
+    if len(arguments) > MAX_COMMAND:
+        arguments = f"{arguments[:MAX_COMMAND]} {arguments[-MAX_COMMAND_END:]}"
+    command = arguments.lower()
+    if ">" in command:
+        command = command.replace("> /dev/null", "").replace(">/dev/null", "").replace("2>&1", "")
+    kinds = policies.commands(command)
+    if "shell_mutations" not in kinds and (">" in command or "<<" in command) and _WRITES.search(command):
+        kinds |= _WRITING
+    return kinds
+
+
+def _characters(result: str) -> int:
+    """How many characters a result holds beside the words by which shells tell that a command failed."""
     said = result.strip()
     told = _EXIT.match(said)
-    return (len(said[told.end() :].strip()) if told else len(said)) < characters
+    return len(said[told.end() :].strip()) if told else len(said)
 
 
 def quoted(text: str) -> str:

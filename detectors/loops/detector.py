@@ -151,6 +151,7 @@ class ToolCallLoop:
         self.name = name
         self._parameters = parameters
         self._policies = policies
+        self._least = (parameters.min_result_characters, parameters.min_answer_characters)
         self._quiet_ns = parameters.quiet_minutes * MINUTE_NS
 
     def initial(self) -> LoopState:
@@ -205,7 +206,7 @@ class ToolCallLoop:
 
     def _entry(self, event: SessionFact, ident: str) -> Call:
         if isinstance(event, ToolCall):
-            return from_tool(event, ident, self._policies, self._parameters.min_result_characters)
+            return from_tool(event, ident, self._policies, self._least)
         return from_model(event, ident) if isinstance(event, ModelCall) else from_marker(event, ident)
 
     def _differs(self, known: Seen, ident: str, event: SessionFact) -> bool:

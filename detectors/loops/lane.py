@@ -12,6 +12,7 @@ from detectors.loops.calls import (
     ABSENT,
     ACKNOWLEDGED,
     ARGUMENTS,
+    BRIEF,
     FAILED,
     MUTATING,
     NO_EVIDENCE,
@@ -213,26 +214,44 @@ class Lane:
         if failed and call.level == ARGUMENTS and call.confidence <= SIZE_RANK:
             hidden = LONG  # an error of one size from one and the same call is hardly ever another one
         basis = Basis(call.level, failed, waiting, hidden=hidden)
-        row = row_of(parameters, basis)
         if not basis.scattered:
             return None
-        oldest = max(self.barrier, self.ordinal - parameters.window_calls)
-        found: list[Step] = []
-        unit = self.unit + 1
-        unsized = call.level == ARGUMENTS and call.confidence > SIZE_RANK
-        for step in reversed(self.steps):
-            if step.ordinal < oldest or (unsized and unit - step.unit > 1):
-                break  # of results of which not even a size is known those in a row are counted
-            if step.call.arguments_key == call.arguments_key:
-                if step.call.result_key != call.result_key:
-                    break
-                if step.unit != unit:  # a fan-out counts once
-                    found.append(step)
-                    unit = step.unit
+        # of results of which not even a size is known those in a row are counted
+        found, waited = self._equal_calls(parameters, call.level == ARGUMENTS and call.confidence > SIZE_RANK)
+        basis = basis._replace(waiting=waiting or waited)
+        row = row_of(parameters, basis)
         if not row[1] or len(found) < row[1]:  # scattered repeats are told from `warning` on
             return None
         found.reverse()
         return Candidate(CYCLE, tuple(found), 1, len(found), severity(row, len(found)), basis)
+
+    def _equal_calls(self, parameters: LoopParameters, in_a_row: bool) -> tuple[list[Step], bool]:
+        """The calls that equal the last one, newest first, and whether something waited before each repeat of it.
+
+        None from before news: another result of the same call, or, where the call succeeds, another result of one
+        that is asked beside it.
+        """
+        call = self.steps[-1].call
+        oldest = max(self.barrier, self.ordinal - parameters.window_calls)
+        found: list[Step] = []
+        beside: dict[str, str] = {}
+        unit, waits, waited = self.unit + 1, True, True
+        for step in reversed(self.steps):
+            other = step.call
+            if step.ordinal < oldest or (in_a_row and unit - step.unit > 1):
+                break
+            if other.arguments_key != call.arguments_key:
+                waits = waits or bool(other.flags & WAITING)
+                if (call.flags | other.flags) & FAILED:
+                    continue
+                if beside.setdefault(other.arguments_key, other.result_key) != other.result_key:
+                    break
+            elif other.result_key != call.result_key:
+                break
+            elif step.unit != unit:  # a fan-out counts once
+                found.append(step)
+                unit, waits, waited = step.unit, False, waited and waits
+        return found, waited
 
     def _cycle(self, parameters: LoopParameters) -> Candidate | None:
         """Rounds that repeat in turn without anything between."""
@@ -246,6 +265,8 @@ class Lane:
             last_round = [s for s in steps if s.unit > self.unit - p]
             if any(s.call.flags & NO_EVIDENCE for s in last_round):
                 return None
+            if _is_flaky(last_round):
+                continue
             level = max(s.call.level for s in last_round)
             failed = all(s.call.flags & FAILED for s in last_round)
             waiting = any(s.call.flags & WAITING for s in last_round)
@@ -296,11 +317,13 @@ class Lane:
                 continue
             if pattern != FAILING and len({s.call.arguments_key for s in steps}) == 1:
                 continue
-            absent = pattern != FAILING and last.flags & ABSENT
-            told = severity(parameters.absent if absent else row, min(length, len({s.unit for s in steps})))
+            waiting = bool(last.flags & WAITING)
+            spared = pattern != FAILING and (last.flags & ABSENT or (pattern == RESULT and _are_questions(steps)))
+            ladder = parameters.waiting if waiting else parameters.absent if spared else row
+            told = severity(ladder, min(length, len({s.unit for s in steps})))
             if told >= 0:
                 level = max(s.call.level for s in steps)
-                return Candidate(pattern, tuple(steps), 1, len(steps), told, Basis(level, pattern != RESULT))
+                return Candidate(pattern, tuple(steps), 1, len(steps), told, Basis(level, pattern != RESULT, waiting))
         return None
 
     def copy(self) -> Lane:
@@ -336,6 +359,17 @@ class Lane:
         for step in lane.steps:
             lane.seen[step.call.arguments_key] = lane.seen.get(step.call.arguments_key, 0) + 1
         return lane
+
+
+def _are_questions(steps: list[Step]) -> bool:
+    """Whether calls with one and the same short answer ask, by and large, for something else each time."""
+    return bool(steps[-1].call.flags & BRIEF) and 2 * len({s.call.arguments_key for s in steps}) > len(steps)
+
+
+def _is_flaky(calls: list[Step]) -> bool:
+    """Whether a pass of a cycle holds one call with several results and nothing that could have changed them."""
+    keys = {(s.call.arguments_key, s.call.result_key) for s in calls}
+    return len(keys) > len({arguments for arguments, _ in keys}) and not any(s.call.flags & MUTATING for s in calls)
 
 
 def _hidden_alone(call: Call) -> str:

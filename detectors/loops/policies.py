@@ -16,6 +16,7 @@ KIND: Final = "tool_policies"
 _FLAGS: Final = (
     "mutating", "shell", "polling", "observes", "stable", "sends", "acknowledges", "ignored", "wrapper",
 )  # fmt: skip
+_LISTS: Final = ("volatile", "edits_by")
 _WORD_FLAGS: Final = ("mutating", "shell", "polling", "observes", "stable", "sends", "ignored")
 _TEXTS: Final = (
     "waiting",
@@ -24,12 +25,13 @@ _TEXTS: Final = (
     "envelopes",
     "shell_mutations",
     "shell_waits",
+    "shell_observes",
     "shell_ignored",
 )
 _RESULT_TEXTS: Final = ("waiting", "acknowledgements", "absent")
 NEVER: Final = "[^\\s\\S]"
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
-_SHELL_TEXTS: Final = ("shell_mutations", "shell_waits", "shell_ignored")
+_SHELL_TEXTS: Final = ("shell_mutations", "shell_waits", "shell_observes", "shell_ignored")
 _COMMAND_WORDS: Final = re.compile(r"[a-z0-9_.+-]+")
 _CACHE_LIMIT: Final = 4096
 MAX_NAME: Final = 128
@@ -58,6 +60,8 @@ class ToolPolicy(NamedTuple):
     """Tells calls a second time that were told one by one before it (Codex code mode)."""
     volatile: tuple[str, ...] = ()
     """Fields of the result (JSON key or XML tag) that differ between equal results."""
+    edits_by: tuple[str, ...] = ()
+    """A tool of several commands changes the world where its `command` or `action` is one of these."""
 
 
 @dataclass(slots=True)
@@ -71,6 +75,7 @@ class ToolPolicies:
     _cache: dict[str, ToolPolicy] = field(default_factory=dict)
     _commands: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     _volatile: dict[tuple[str, ...], re.Pattern[str]] = field(default_factory=dict)
+    _edits: dict[tuple[str, ...], re.Pattern[str]] = field(default_factory=dict)
 
     def of(self, tool_name: str) -> ToolPolicy:
         """The policy of a tool: by its name, by its name without an MCP prefix, else by its name's words."""
@@ -137,6 +142,16 @@ class ToolPolicies:
                     (phrase, kind)
                 )
         return self._commands
+
+    def edits(self, policy: ToolPolicy, arguments: str) -> bool:
+        """Whether a call of a tool of several commands has one that changes the world."""
+        pattern = self._edits.get(policy.edits_by)
+        if pattern is None:
+            names = "|".join(re.escape(name) for name in policy.edits_by)
+            pattern = self._edits[policy.edits_by] = re.compile(
+                rf"""["'](?:command|action)["']\s*:\s*["'](?:{names})["']"""
+            )
+        return pattern.search(arguments) is not None
 
     def without_volatile(self, policy: ToolPolicy, text: str) -> str:
         """The result without the fields that differ between equal results."""
@@ -220,8 +235,8 @@ def _add_tool(policies: ToolPolicies, entry: Any, where: str) -> None:
             if not isinstance(value, bool):
                 raise RuleError(f"{where}.{key}: must be true or false")
             values[key] = value
-        elif key == "volatile":
-            values[key] = _strings(value, f"{where}.volatile")
+        elif key in _LISTS:
+            values[key] = _strings(value, f"{where}.{key}")
         elif key not in {"names", "agent"}:
             raise RuleError(f"{where}.{key}: not a key of a tool policy")
     for name in names:

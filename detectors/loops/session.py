@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from detectors.loops.calls import ABSENT, IGNORED, MUTATING, SIZE_RANK, TRUNCATED, WRAPPER, Call
+from detectors.loops.calls import ABSENT, BRIEF, IGNORED, MUTATING, SIZE_RANK, TRUNCATED, WRAPPER, Call
 from detectors.loops.ladder import LONG, READS, Basis, row_of, severity
 from detectors.loops.lane import CHANGED, Candidate, Lane
 from detectors.loops.loop import AGENT, CYCLE, ERROR, FAILING, RESULT, Loop, Step
@@ -79,7 +79,10 @@ class Session:
 
     def _world_changed(self, lane: Lane, step: Step) -> None:
         for other in self.lanes.values():
-            other.barrier = step.ordinal if other is lane else other.ordinal
+            if other is lane:
+                lane.barrier = step.ordinal
+            else:
+                other.forget()
         for loop in self.loops:
             if not loop.reason and step.call.key not in loop.counts and loop.pattern != AGENT:
                 loop.reason = EDITED
@@ -110,6 +113,8 @@ class Session:
             if _basis(loop).scattered:
                 return step.ordinal - loop.last_ordinal <= self.parameters.window_calls
             return lane.runs[loop.period - 1] >= loop.period
+        if loop.pattern == RESULT and step.call.flags & BRIEF:
+            return False  # how many questions it was the answer to is for the lane to say
         streaks = {ERROR: lane.same_error, RESULT: lane.same_result, FAILING: lane.failing}
         return streaks.get(loop.pattern, 0) >= 2
 
@@ -244,7 +249,9 @@ def _key(pattern: str, call: Call) -> str:
 
 
 def _ladder(loop: Loop, parameters: LoopParameters) -> Row:
-    if loop.pattern in {ERROR, RESULT} and loop.last_call.flags & ABSENT:
+    if loop.pattern != CYCLE and loop.waiting:
+        return parameters.waiting
+    if loop.pattern in {ERROR, RESULT} and loop.last_call.flags & (ABSENT | BRIEF):
         return parameters.absent
     streaks = {ERROR: parameters.same_error, RESULT: parameters.same_result, FAILING: parameters.failed_differently}
     return streaks.get(loop.pattern) or row_of(parameters, _basis(loop))

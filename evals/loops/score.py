@@ -123,7 +123,7 @@ def judge(dialect: str, seeds: int = SEEDS) -> Iterator[Judged]:
         placed[name] = script, calls
         lines += [line.encode() for line in tell(dialect, name, calls)]
         start += SPACING_NS
-    found, facts = _replayed(lines)
+    found, facts = replayed(lines)
     for name, (script, calls) in placed.items():
         yield Judged(TELLTALE, dialect, script, _alarm(found.get(name, []), calls))
         yield Judged(ORACLE, dialect, script, script.due if script.loops else -1)
@@ -141,7 +141,7 @@ def _alarm(found: Iterable[Finding], calls: Sequence[Placed]) -> int:
     return sum(1 for end in ends if end < min(times))
 
 
-def _replayed(lines: Sequence[bytes]) -> tuple[dict[str, list[Finding]], dict[str, list[ToolCall]]]:
+def replayed(lines: Sequence[bytes]) -> tuple[dict[str, list[Finding]], dict[str, list[ToolCall]]]:
     """Every revision of every finding, and every tool call, by session."""
     found: dict[str, list[Finding]] = {}
     facts: dict[str, list[ToolCall]] = {}

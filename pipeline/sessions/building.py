@@ -194,6 +194,15 @@ def marker(plan: Plan, values: list[Any], rows: Rows, row: int) -> Marker:
     )  # fmt: skip
 
 
+def prompt(call: ModelCall) -> Marker:
+    """The user's prompt that a model call answers, as its messages tell it."""
+    return Marker(
+        call.session_id, call.turn_id, call.agent_name, "prompt", "", -1, call.start_time_unix_nano, call.dialect,
+        call.signal, call.service_name, call.service_version, call.trace_id, call.span_id, call.parent_span_id,
+        call.event_sequence,
+    )  # fmt: skip
+
+
 def link(plan: Plan, values: list[Any], rows: Rows, row: int) -> Link:
     """What a span says about whose session it belongs to."""
     span_id = rows.span_id[row]

@@ -18,6 +18,7 @@ MAX_MESSAGES: Final = 4_096
 MAX_CALLS: Final = 64
 """Calls taken from one request: what one model turn asks for in parallel is far less."""
 
+_SPOKEN: Final = frozenset({"text", "blob", "file", "uri"})
 _RESPONSE_KEYS: Final = ("response", "result", "content")
 
 
@@ -49,6 +50,25 @@ class Message(NamedTuple):
     role: str
     requests: tuple[_Request, ...] = ()
     responses: tuple[_Response, ...] = ()
+    spoken: bool = False
+    """It is text of the user and nothing else: no result of a tool, no word of another agent under its name."""
+
+
+def user_spoke(history: Sequence[Message]) -> bool:
+    """Whether a request is the answer to a new prompt of the user.
+
+    It is where the assistant had answered without asking for a tool, and only words of the user came after that, in
+    a conversation whose messages tell of tools at all: agents that write their calls as text get results as words. A
+    request without an answer before it begins a conversation, or goes on with a summary of one: no prompt is told of
+    it, since a loop goes on after its context was compacted. Nor is one of what stands beside results of tools, which
+    may be the harness's reminder.
+    """
+    at = len(history) - 1
+    while at >= 0 and history[at].spoken:
+        at -= 1
+    if not 0 <= at < len(history) - 1 or history[at].role != "assistant" or history[at].requests:
+        return False
+    return any(message.requests for message in history)
 
 
 def exchanges(history: Sequence[Message]) -> list[Exchange]:
@@ -115,7 +135,16 @@ def _of_parts(message: dict[str, Any]) -> Message:
         elif kind == "tool_call_response":
             result = next((part[key] for key in _RESPONSE_KEYS if part.get(key) is not None), None)
             responses.append(_Response(call_id, name, to_text(result)))
-    return Message(_str(message.get("role")), tuple(requests), tuple(responses))
+    role = _str(message.get("role"))
+    return Message(
+        role, tuple(requests), tuple(responses), role == "user" and not message.get("name") and _is_text(parts)
+    )
+
+
+def _is_text(parts: Any) -> bool:
+    """Whether parts of a message are text and what may be attached to it; results of tools have many names."""
+    kinds = [part.get("type") if isinstance(part, dict) else "" for part in parts] if isinstance(parts, list) else []
+    return "text" in kinds and _SPOKEN.issuperset(kinds)
 
 
 def from_numbered(attributes: dict[str, str], prefix: str = "gen_ai.prompt.") -> list[Message]:
@@ -136,8 +165,14 @@ def from_numbered(attributes: dict[str, str], prefix: str = "gen_ai.prompt.") ->
         responses: tuple[_Response, ...] = ()
         if role == "tool":
             responses = (_Response(attributes.get(base + "tool_call_id", ""), "", attributes.get(base + "content")),)
-        found.append(Message(role, tuple(requests), responses))
+        spoken = role == "user" and _is_words(attributes.get(base + "content", ""))
+        found.append(Message(role, tuple(requests), responses, spoken))
     return found
+
+
+def _is_words(content: str) -> bool:
+    """Whether the content of a user's message is words, and not parts as JSON, which may hold results of tools."""
+    return bool(content) and content.lstrip()[:1] not in ("[", "{")
 
 
 def from_event(event: str, body: str) -> Message:

@@ -113,6 +113,9 @@ class _Batch:
             found.model_call_rows.append(row)
             if history:
                 self._exchanges(row, plan, values, messages.exchanges(history))
+                if messages.user_spoke(history):
+                    found.markers.append(building.prompt(found.model_calls[-1]))
+                    found.marker_rows.append(row)
         elif rule.fact == "marker":
             found.markers.append(building.marker(plan, values, self.rows, row))
             found.marker_rows.append(row)

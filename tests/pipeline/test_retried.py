@@ -11,7 +11,7 @@ import pytest
 from pipeline.assembly import detectors, normalizer
 from pipeline.decode.otlp_json import request_from_json
 from pipeline.journal import LocalJournal
-from pipeline.replay import Replay
+from pipeline.replay import BATCH_LINES, Replay
 from pipeline.settings import Settings
 from pipeline.stream import Stream
 from schemas.finding import Finding
@@ -66,6 +66,18 @@ def test_four_sessions_that_fail_on_one_item_are_one_finding(named: bool) -> Non
     assert (one.kind, one.severity, one.count, one.session_id) == ("retried_failure", "warning", 4, "session-3")
     assert [e.trace_id for e in one.evidence] == [f"{n + 1:032x}" for n in range(4)]
     assert '`{"order":"7"}`' in one.why.replace(" ", "")
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["the call names its session", "only its agent does"])
+def test_one_batch_of_a_recording_may_hold_a_night_of_a_job_and_what_came_weeks_later(named: bool) -> None:
+    nights = [attempt(n, n * 1440, named=named) for n in range(5)]
+    others = [
+        attempt(9 + n, 3 * 1440 + n / 60, order=f"other {n}", ok=True, named=named) for n in range(BATCH_LINES - 4)
+    ]
+    weeks_later = attempt(6, 20 * 1440, order="another", ok=True, named=named)
+    [one] = replayed([*nights[:4], *others, nights[4], weeks_later])
+    assert (one.severity, one.count, one.session_id) == ("warning", 5, "session-4")
+    assert (one.status, one.reason) == ("resolved", "quiet")
 
 
 def test_a_success_between_and_other_items_are_not() -> None:
