@@ -84,9 +84,11 @@ class KafkaJournal:
         )
         try:
             await producer.start()
-        except (KafkaError, OSError) as error:
+        except BaseException as error:
             await producer.stop()
-            raise SettingsError(f"Kafka at {settings.broker_url} cannot be written: {error}") from error
+            if isinstance(error, KafkaError | OSError):
+                raise SettingsError(f"Kafka at {settings.broker_url} cannot be written: {error}") from error
+            raise
         self._producer = producer
 
     async def append(self, signal: Signal, value: bytes) -> None:

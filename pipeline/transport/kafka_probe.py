@@ -59,7 +59,7 @@ async def probe(settings: Settings, server: str, within_s: float) -> Probed:
                 apis = await connection.send(ApiVersionRequest())
                 await connection.send(MetadataRequest([]))  # who is not let in learns it only now
             finally:
-                connection.close()
+                await connection.close()
     except (KafkaError, OSError, TimeoutError, ValueError) as error:
         trouble, repair = explained(error, settings)
         return Probed(server, trouble=trouble, repair=repair)

@@ -96,8 +96,12 @@ class Surveyor:
         self._refused: dict[str, str] = {}
 
     async def __aenter__(self) -> Surveyor:
-        await self._admin.start()
-        await self._consumer.start()
+        try:
+            await self._admin.start()
+            await self._consumer.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

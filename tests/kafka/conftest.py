@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from testbed.kafka import Broker, NoBrokerError, libraries
+
+GOODBYE_S: Final = 10.0
+
+
+@pytest.fixture(autouse=True)
+async def closed_connections() -> AsyncIterator[None]:
+    """The loop goes on until what was closed is closed: aiokafka says good-bye over TLS and does not wait for it.
+
+    What nobody closed is still open afterwards, and fails the test that finds it.
+    """
+    yield
+    loop: Any = asyncio.get_running_loop()
+    until = time.monotonic() + GOODBYE_S
+    while len(loop._transports) and time.monotonic() < until:
+        await asyncio.sleep(0.01)
 
 
 def running(folder: Path) -> Iterator[Broker]:

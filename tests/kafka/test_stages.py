@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
+
+from aiokafka.conn import create_conn
 
 from testbed.kafka import Broker
 from tests.kafka.rig import KafkaRig, prepare, put, settings_of
@@ -43,3 +46,22 @@ async def test_a_worker_that_stops_in_a_rebalance_leaves_no_connection_open(brok
         rig.app._on_rebalance_when_stopped()
     assert sockets
     assert [one.fileno() for one in sockets] == [-1] * len(sockets)
+
+
+async def test_a_connection_that_is_being_opened_when_a_worker_stops_is_closed(broker: Broker, folder: Path) -> None:
+    settings = settings_of(broker, folder, "opening")
+    await prepare(settings)
+    connected: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.put_nowait((reader, writer))
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with KafkaRig(settings) as rig:
+        opening = create_conn(*server.sockets[0].getsockname())
+        asyncio.run_coroutine_threadsafe(opening, rig.app.consumer._thread.thread_loop)
+        reader, writer = await connected.get()
+    assert await asyncio.wait_for(reader.read(), 20)  # what it asked, and the end
+    writer.close()
+    server.close()
+    await writer.wait_closed()
