@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from cli import render
-from cli.reading import reading_command
+from cli.exits import FAILED, FINE, UNKNOWN, telling
+from cli.reading import Verdict, reading_command
+
+STATUS: Final = {"worse": FAILED, "insufficient data": UNKNOWN}
+MEANING: Final = telling("it became worse", "the data are not sufficient")
 
 
 def lines(answer: dict[str, Any]) -> list[str]:
@@ -39,4 +43,6 @@ def _change(one: dict[str, Any]) -> str:
     return f"{'x ' if 'ratio' in one else '+ '}{'?' if size is None else f'{size:g}'} ({low} to {high})"
 
 
-compare = reading_command("compare", lines)
+compare = reading_command(
+    "compare", lines, Verdict(lambda answer: STATUS.get(answer["verdict"], FINE), MEANING, always=False)
+)

@@ -22,6 +22,11 @@ MEANING: Final = (
 )
 
 
+def telling(found: str, unknown: str) -> str:
+    """What exit statuses mean where `--exit-code` asks for more."""
+    return f"{MEANING} With --exit-code also 1 {found}, 2 {unknown}."
+
+
 class CliError(Exception):
     """Ends a command: its text goes to standard error."""
 

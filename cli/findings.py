@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from cli import render
+from cli.exits import FAILED, FINE, UNKNOWN, telling
 from cli.follow import FOLLOW_OPTIONS, or_follow
-from cli.reading import reading_command
+from cli.reading import Verdict, reading_command
 
 
 def lines(answer: dict[str, Any]) -> list[str]:
@@ -34,5 +35,13 @@ def _state(finding: dict[str, Any]) -> str:
     return str(finding["state"] if finding.get("decision", {}).get("holds") else finding["status"])
 
 
-findings = reading_command("findings", lines, more=FOLLOW_OPTIONS)
+def status(answer: dict[str, Any]) -> int:
+    """Something was found; or it is not known, since not all was judged."""
+    if answer.get("finding") or answer.get("findings"):
+        return FAILED
+    return FINE if answer["coverage"]["complete"] else UNKNOWN
+
+
+MEANING: Final = telling("something was found", "nothing was, and not everything was judged")
+findings = reading_command("findings", lines, Verdict(status, MEANING, always=False), more=FOLLOW_OPTIONS)
 or_follow(findings)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from cli import render
-from cli.reading import reading_command
+from cli.exits import FAILED, FINE, UNKNOWN, telling
+from cli.reading import Verdict, reading_command
 
 
 def lines(answer: dict[str, Any]) -> list[str]:
@@ -24,4 +25,12 @@ def lines(answer: dict[str, Any]) -> list[str]:
     return shown
 
 
-overview = reading_command("overview", lines)
+def status(answer: dict[str, Any]) -> int:
+    """Open findings; or it is not known whether there are any, since not all was judged."""
+    if any(answer["open"].values()):
+        return FAILED
+    return FINE if answer["coverage"]["complete"] else UNKNOWN
+
+
+MEANING: Final = telling("findings are open", "none is, and not everything was judged")
+overview = reading_command("overview", lines, Verdict(status, MEANING, always=False))

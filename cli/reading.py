@@ -25,6 +25,8 @@ class Verdict(NamedTuple):
     status: Callable[[dict[str, Any]], int]
     meaning: str
     """What the exit statuses mean."""
+    always: bool = True
+    """Without `--exit-code`, too."""
 
 
 class ForPrograms(NamedTuple):
@@ -49,13 +51,13 @@ def reading_command(
     Args:
         task_name: One of `query.tasks`.
         lines: The answer as text for people.
-        verdict: How an answer ends the process; None: with 0.
+        verdict: How an answer ends the process; None: with 0, as all do where it needs `--exit-code` and has none.
         more: Further options; their values are for a callback of their own.
         for_programs: What `--json` asks for where an option was not given, and prints in place of the API's JSON.
     """
     task = BY_NAME[task_name]
 
-    def run(as_json: bool, url: str, **given: Any) -> int:
+    def run(as_json: bool, url: str, exit_code: bool = True, **given: Any) -> int:
         if as_json and for_programs is not None:
             given |= {name: value for name, value in for_programs.asked.items() if given.get(name) is None}
         answered = _asked(task, url, given, as_json)
@@ -63,9 +65,11 @@ def reading_command(
             for_programs.show(answered.answer)
         else:
             show(answered, as_json, lines)
-        return verdict.status(answered.answer) if verdict else 0
+        return verdict.status(answered.answer) if verdict and exit_code else 0
 
     parameters: list[click.Parameter] = [_option(p) for p in task.parameters]
+    if verdict and not verdict.always:
+        parameters.append(click.Option(["--exit-code"], is_flag=True, help="End with a status that tells the answer."))
     command = click.Command(
         task.name,
         callback=run,

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cli import findings, overview
 from query.tasks import TASKS
 from tests.query.conftest import answering
 from tests.query.fleet import HOSTILE, TRACE
@@ -100,6 +101,11 @@ def test_an_error_in_json_is_the_apis_too(ask: Any, fleet: httpx.Client) -> None
         (["series"], 0, "POST /checkout"),
         (["series", "zz"], 1, "telltale series"),
         (["overview"], 0, "open: 2 critical, 0 warning, 0 suspect"),
+        (["overview", "--exit-code"], 1, "open: 2 critical, 0 warning, 0 suspect"),
+        (["findings", "--exit-code"], 1, "2 of 2 findings"),
+        (["findings", "--session", "coder-0", "--exit-code"], 0, "no findings"),
+        (["findings", "--exit-code", "--follow"], 64, "does not go with --follow"),
+        (["compare", "--service", "checkout", "--exit-code"], 1, "WORSE  by version"),
         (["schema", "findings"], 0, "Fingerprint"),
         (["session", HOSTILE], 0, "36 tool calls (36 failed)"),
     ],
@@ -109,6 +115,12 @@ def test_text_and_status_say_what_was_found(ask: Any, words: list[str], status: 
     done = ask(*words)
     assert done.returncode == status
     assert says in (done.stdout if status in (0, 1, 2) and done.stdout else done.stderr)
+
+
+@pytest.mark.parametrize(("complete", "status"), [(True, 0), (False, 2), (None, 2)])
+def test_nothing_found_is_no_answer_where_not_all_was_judged(complete: bool | None, status: int) -> None:
+    answer = {"open": {"critical": 0}, "findings": [], "coverage": {"complete": complete}}
+    assert (overview.status(answer), findings.status(answer)) == (status, status)
 
 
 @pytest.mark.parametrize("words", [["overview"], ["findings"], ["session", HOSTILE], ["calls", "--outcome", "error"]])
