@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,8 +84,7 @@ def errors_as(as_json: bool) -> Iterator[None]:
         yield
     except RefusedError as error:
         if as_json:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(error.content + b"\n")
+            click.echo(error.content)
         raise
 
 

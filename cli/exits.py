@@ -27,6 +27,11 @@ def telling(found: str, unknown: str) -> str:
     return f"{MEANING} With --exit-code also 1 {found}, 2 {unknown}."
 
 
+def of_search(found: object, complete: bool | None) -> int:
+    """Of a search: something was found; or it is not known, since not everything was judged."""
+    return FAILED if found else FINE if complete else UNKNOWN
+
+
 class CliError(Exception):
     """Ends a command: its text goes to standard error."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cli import render
-from cli.exits import FAILED, FINE, UNKNOWN, telling
+from cli.exits import of_search, telling
 from cli.follow import FOLLOW_OPTIONS, or_follow
 from cli.reading import Verdict, reading_command
 
@@ -36,10 +36,8 @@ def _state(finding: dict[str, Any]) -> str:
 
 
 def status(answer: dict[str, Any]) -> int:
-    """Something was found; or it is not known, since not all was judged."""
-    if answer.get("finding") or answer.get("findings"):
-        return FAILED
-    return FINE if answer["coverage"]["complete"] else UNKNOWN
+    """By whether there are any."""
+    return of_search(answer.get("finding") or answer.get("findings"), answer["coverage"]["complete"])
 
 
 MEANING: Final = telling("something was found", "nothing was, and not everything was judged")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cli import render
-from cli.exits import FAILED, FINE, UNKNOWN, telling
+from cli.exits import of_search, telling
 from cli.reading import Verdict, reading_command
 
 
@@ -26,10 +26,8 @@ def lines(answer: dict[str, Any]) -> list[str]:
 
 
 def status(answer: dict[str, Any]) -> int:
-    """Open findings; or it is not known whether there are any, since not all was judged."""
-    if any(answer["open"].values()):
-        return FAILED
-    return FINE if answer["coverage"]["complete"] else UNKNOWN
+    """By whether findings are open."""
+    return of_search(any(answer["open"].values()), answer["coverage"]["complete"])
 
 
 MEANING: Final = telling("findings are open", "none is, and not everything was judged")

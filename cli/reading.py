@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -84,9 +83,7 @@ def reading_command(
 def show(answered: Answered, as_json: bool, lines: Lines) -> None:
     """Print an answer: as the API gave it, or for people."""
     if as_json:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(answered.content + b"\n")
-        sys.stdout.buffer.flush()
+        click.echo(answered.content)
     else:
         click.echo("\n".join([*lines(answered.answer), *render.footer(answered.answer, _elsewhere())]))
 

@@ -12,6 +12,7 @@ from yarl import URL
 from pipeline.receiver.contract import LogWriter
 from pipeline.settings import Settings
 from pipeline.transport.kafka import is_kafka, servers
+from pipeline.transport.kafka_clients import started
 from pipeline.transport.kafka_security import client_options
 from pipeline.transport.kafka_topics import prepare_topics
 from pipeline.transport.local import directory_of
@@ -83,13 +84,9 @@ class KafkaJournal:
             **client_options(settings),
         )
         try:
-            await producer.start()
-        except BaseException as error:
-            await producer.stop()
-            if isinstance(error, KafkaError | OSError):
-                raise SettingsError(f"Kafka at {settings.broker_url} cannot be written: {error}") from error
-            raise
-        self._producer = producer
+            self._producer = await started(producer)
+        except (KafkaError, OSError) as error:
+            raise SettingsError(f"Kafka at {settings.broker_url} cannot be written: {error}") from error
 
     async def append(self, signal: Signal, value: bytes) -> None:
         """Store one OTLP export request; returns when the brokers have it.

@@ -21,6 +21,7 @@ from yarl import URL
 
 from pipeline.settings import Settings
 from pipeline.transport.kafka import is_kafka, servers
+from pipeline.transport.kafka_clients import started
 from pipeline.transport.kafka_security import client_options
 from pipeline.transport.local import directory_of
 from pipeline.transport.log import Log, open_log
@@ -121,12 +122,7 @@ class KafkaLog:
                 auto_offset_reset="none",
                 **self._options(),
             )
-            try:
-                await consumer.start()
-            except BaseException:
-                await consumer.stop()
-                raise
-            self._consumer = consumer
+            self._consumer = await started(consumer)
         return self._consumer
 
     async def _writing(self) -> Any:
@@ -138,12 +134,7 @@ class KafkaLog:
                 max_request_size=self._settings.kafka_max_message_bytes,
                 **self._options(),
             )
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
+            self._producer = await started(producer)
         return self._producer
 
     def _options(self) -> dict[str, Any]:

@@ -33,8 +33,9 @@ from query.tasks import FINDINGS, TASKS, Task, budget
 from schemas.errors import QueryError
 
 MAX_BODY_BYTES: Final = 65_536
+DOCUMENT: Final = document()
 ENDPOINTS: Final = ", ".join(
-    [*(f"{method.upper()} {path}" for path, ways in document()["paths"].items() for method in ways), "GET /healthz"]
+    [*(f"{method.upper()} {path}" for path, ways in DOCUMENT["paths"].items() for method in ways), "GET /healthz"]
 )
 BUDGET: Final = budget()
 JSON_HINT: Final = 'such as {"sql": "SELECT ..."}'
@@ -86,7 +87,7 @@ def api_app(service: Service, doors: Doors, process: Process, access: Access = O
         body = {"status": "trouble" if trouble else "ok", "reason": trouble or None, "as_of": service.as_of()}
         return json_response(body, 503 if trouble else 200)
 
-    described = orjson.dumps(document())
+    described = orjson.dumps(DOCUMENT)
 
     async def openapi(request: Request) -> Response:
         return _tagged(request, described, _tag(described))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from evals.loops.kinds import ERRORS, WORDS, read, text, work
+from evals.loops.kinds import ERRORS, WORDS, Rng, read, text, work
 from evals.loops.sessions import Did
 
-Rng = random.Random
 Rounds = tuple[tuple[Did, ...], ...]
 
 MINUTE_S: Final = 60

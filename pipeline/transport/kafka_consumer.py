@@ -184,7 +184,6 @@ class _Thread(driver.AIOKafkaConsumerThread):
         if self._consumer is not None:
             # a question under way may have opened another connection after the consumer closed its own
             await self._consumer._client.close()
-        await asyncio.sleep(0)  # one that was being opened is closed as it is cancelled, in the loop's next turn
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         self.consumer.runs.move()
