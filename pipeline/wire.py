@@ -35,10 +35,14 @@ _EXEMPLARS = Slice._fields.index("exemplars")
 
 
 SEPARATOR: Final = "\x1f"
+UNIQUE_SESSIONS: Final = frozenset({"claude_code", "codex", "gemini_cli", "telltale_guard"})
+"""Dialects whose session ids are UUIDs. An agent's hook cannot know which `service.name` the agent's telemetry has."""
 
 
 def session_key(fact: SessionFact) -> str:
     """The key of detection: a session of one service; its trace stands in where no session is known."""
+    if fact.session_id and fact.dialect in UNIQUE_SESSIONS:
+        return f"{SEPARATOR}{fact.session_id}"
     return f"{fact.service_name}{SEPARATOR}{fact.session_id or fact.trace_id}"
 
 

@@ -28,7 +28,7 @@ from detectors.loops.columns import as_columns, of_columns
 from detectors.loops.loop import Loop
 from detectors.loops.parameters import LoopParameters
 from detectors.loops.policies import ToolPolicies
-from detectors.loops.report import Origin, Revision, finding, fingerprint
+from detectors.loops.report import Origin, Revision, begin, finding, fingerprint
 from detectors.loops.session import Session
 from detectors.loops.texts import NOTHING_SAID, Said, Texts
 from schemas.facts import STRENGTHS, ModelCall, SessionFact, ToolCall
@@ -180,7 +180,8 @@ class ToolCallLoop:
             state.texts.note(call, event.arguments, event.result)
         if event.session_id:
             state.session_id = event.session_id
-        state.service_name = state.service_name or event.service_name
+        if event.signal != "hook" or not state.service_name:
+            state.service_name = event.service_name or state.service_name
         gone = self._place(state, call)
         if not state.now.loops and not gone:
             return Step(state)
@@ -260,8 +261,8 @@ class ToolCallLoop:
         for folded, call in enumerate(state.window[start:], start + 1):
             state.now.step(call)
             state.checkpoints.note(folded, state.now)
-        known = {_begin(loop) for loop in state.now.loops if loop.severity >= 0}
-        return [loop for loop in before if loop.severity >= 0 and _begin(loop) not in known]
+        known = {begin(loop.first) for loop in state.now.loops if loop.severity >= 0}
+        return [loop for loop in before if loop.severity >= 0 and begin(loop.first) not in known]
 
     # What is told.
 
@@ -278,7 +279,7 @@ class ToolCallLoop:
     def _tell(self, state: LoopState, loop: Loop, found: list[Finding]) -> None:
         """Add a revision of the loop's finding if it says something that the last one did not."""
         if not loop.mark:
-            loop.mark = fingerprint(self.name, state.service_name, loop.first)
+            loop.mark = fingerprint(self._origin(state), loop.first)
         quiet = state.watermark > loop.last_call.end + self._quiet_ns
         over = loop.reason or (QUIET if quiet else "")
         last = state.told.get(loop.mark)
@@ -288,7 +289,10 @@ class ToolCallLoop:
         revision = Revision(last[0] + 1 if last else 1, *_change(last, now, over))
         said = state.texts.of(loop.first, loop.last_call, Said(*last[5:]) if last else NOTHING_SAID)
         self._note(state, loop.mark, [revision.number, *now, *(NOTHING_SAID if over else said)])
-        found.append(finding(loop, Origin(self.name, state.service_name, state.session_id), revision, said))
+        found.append(finding(loop, self._origin(state), revision, said))
+
+    def _origin(self, state: LoopState) -> Origin:
+        return Origin(self.name, state.service_name, state.session_id)
 
     def _note(self, state: LoopState, mark: str, row: list[Any]) -> None:
         told = state.told
@@ -350,11 +354,6 @@ def _same(known: Seen, event: SessionFact) -> bool:
         or known.span_id == event.span_id[:MAX_ID]
         or known.start == event.start_time_unix_nano
     )
-
-
-def _begin(loop: Loop) -> tuple[str, str, int]:
-    """What tells a loop apart, as in its fingerprint."""
-    return loop.first.ident, loop.first.tool, loop.first.start
 
 
 def _strength(call: Call) -> int:

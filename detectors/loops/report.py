@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from detectors.loops.calls import ARGUMENTS, SIZE, SIZE_RANK, Call, quoted
+from detectors.loops.calls import ARGUMENTS, HOOK, MERGED, SIZE, SIZE_RANK, Call, quoted
 from detectors.loops.ladder import WATCHES
 from detectors.loops.loop import AGENT, ERROR, FAILING, RESULT, Loop
 from detectors.loops.texts import Said
@@ -15,13 +15,28 @@ from schemas.finding import MAX_EVIDENCE, SEVERITIES, Evidence, Finding, Status
 MAX_TOOLS_NAMED: Final = 5
 
 
-def fingerprint(rule: str, service_name: str, first: Call) -> str:
-    """Of the rule, the service and the loop's first call, never of the session: that may become known late.
+def begin(first: Call) -> tuple[str, str, int]:
+    """What tells a loop apart: its first call.
 
-    Call ids alone are not enough: some models count them anew in each session.
+    A hook and the agent's telemetry name and time a call differently and number it the same. Where no hook tells, the
+    number is not enough: some models count their calls anew in each session.
     """
-    text = "\x00".join((rule, service_name, first.ident, first.tool, str(first.start)))
+    return (first.ident, "", 0) if _hooked(first) else (first.ident, first.tool, first.start)
+
+
+def fingerprint(origin: Origin, first: Call) -> str:
+    """Of the rule, the service and what tells the loop apart, never of the session: that may become known late.
+
+    But where a hook tells, which knows the session from the start and not the service.
+    """
+    ident, tool, start = begin(first)
+    whose = origin.session_id if _hooked(first) else origin.service_name
+    text = "\x00".join((origin.rule, whose, ident, tool, str(start)))
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _hooked(first: Call) -> bool:
+    return bool(first.flags & (HOOK | MERGED) and first.call_id)
 
 
 class Revision(NamedTuple):
@@ -42,7 +57,7 @@ class Origin(NamedTuple):
 
 def finding(loop: Loop, origin: Origin, revision: Revision, said: Said) -> Finding:
     """One revision of a loop's finding."""
-    mark = loop.mark or fingerprint(origin.rule, origin.service_name, loop.first)
+    mark = loop.mark or fingerprint(origin, loop.first)
     count = max(loop.count, loop.verdict_count if loop.pattern == AGENT else 0)
     return Finding(
         id=mark[:16],

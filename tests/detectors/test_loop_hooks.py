@@ -65,6 +65,18 @@ def test_the_words_of_a_result_that_telemetry_sends_still_count() -> None:
     assert [severity for severity, _ in counts(facts)] == ["suspect"]
 
 
+def test_what_a_hook_told_first_stays_one_finding_when_telemetry_names_and_times_it_otherwise() -> None:
+    """Codex: its hook says `Bash` and knows no service name, its telemetry `exec_command` of `codex_exec`."""
+    words = {"arguments_strength": "full", "result_strength": "full", "outcome": "error", "error_type": "exit_code_1"}
+    hooks = [hooked(i, service_name="codex", outcome="unset") for i in range(REPEATS + 1)]
+    telemetry = [told(i, tool_name="exec_command", service_name="codex_exec", **words) for i in range(REPEATS)]
+    findings = fold(LOOP, [*hooks[:REPEATS], *telemetry, hooks[REPEATS]])[1]
+    last = findings[-1]
+    assert {finding.id for finding in findings} == {last.id}
+    assert [finding.count for finding in findings] == sorted(finding.count for finding in findings)
+    assert (last.tool, last.service_name, last.count) == ("exec_command", "codex_exec", REPEATS + 1)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_without_call_ids_the_hook_stands_for_both(seed: int) -> None:
     """Gemini CLI numbers its calls nowhere: nothing joins the two tellings."""

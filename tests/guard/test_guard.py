@@ -19,6 +19,7 @@ from cli.hook.report import log_request
 from tests.e2e.running import CLEAN_ENVIRONMENT, Up, running, wait_until
 
 PROGRAM = Path(sys.executable).with_name("telltale")
+HOOKS = Path(__file__).parents[1] / "fixtures" / "hooks"
 SECRET = "hunter2-is-in-the-arguments"
 Payload = dict[str, Any]
 
@@ -181,6 +182,38 @@ def test_a_call_told_by_telemetry_too_counts_once(up: Up) -> None:
     assert (outline["totals"]["tool_calls"], outline["told_by"]) == (5, ["hook", "log"])
     (repeated,) = [step for step in outline["steps"] if step["kind"] == "tool"]
     assert (repeated["times"], repeated["distinct_results"], "arguments_known" in repeated) == (5, 1, False)
+
+
+def test_a_hook_that_knows_neither_the_tools_name_nor_the_services_tells_the_same_loop(up: Up) -> None:
+    """Codex's hook says `Bash`, and its telemetry `exec_command` of the service `codex_exec`, some seconds later."""
+    session, now = "01a22b74-8793-7b41-b7ef-a4cc771ca6f6", time.time_ns()
+    payload = json.loads((HOOKS / "codex.jsonl").read_text(encoding="utf-8").splitlines()[1])
+    agent = hook_agents.AGENTS["codex"]
+    records = []
+    for number in range(5):
+        call = call_of(agent, payload | {"tool_use_id": f"call_{number}"}, "after")
+        assert call is not None
+        assert call.session_id == session
+        at = now - (10 - number) * 1_000_000_000
+        up.store("logs", log_request(agent, call, at, content=False))
+        told = {
+            "event.name": "codex.tool_result", "conversation.id": session, "tool_name": "exec_command",
+            "call_id": f"call_{number}", "arguments": '{"cmd": "node missing-check.js"}', "duration_ms": "200",
+            "success": "true", "output": f"Chunk ID: {number}\nProcess exited with code 1\nOutput:\nno such module",
+        }  # fmt: skip
+        attributes = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
+        records.append({"timeUnixNano": str(at - 50_000_000), "attributes": attributes})
+    up.settle()
+    before = [f for f in up.findings() if f["session_id"] == session]
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "codex_exec"}}]}
+    scopes = [{"scope": {"name": "codex"}, "logRecords": records}]
+    up.store("logs", json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": scopes}]}).encode())
+    up.settle()
+    after = [f for f in up.findings() if f["session_id"] == session]
+    assert [(f["count"], f["status"]) for f in before] == [(5, "updated")]
+    assert [(f["id"], f["count"]) for f in after] == [(before[0]["id"], 5)]
+    listed = up.ask("/v1/calls", session=session, max_tokens=20_000)
+    assert [(call["name"], call["told_by"]) for call in listed["calls"]] == [("exec_command", ["log", "hook"])] * 5
 
 
 def test_where_an_agent_numbers_no_calls_one_that_only_its_hook_told_is_listed_too(up: Up) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cli.hook.agents import AGENTS, agent_of
 from cli.hook.payload import Call, call_of
 
+HOOKS = Path(__file__).parents[1] / "fixtures" / "hooks"
 Payload = dict[str, Any]
 CLAUDE: Payload = {
     "session_id": "s", "prompt_id": "p", "transcript_path": "/t.jsonl", "cwd": "/repo", "permission_mode": "default",
@@ -94,6 +96,36 @@ def test_a_documented_payload_is_read(
     assert json.loads(call.arguments) == arguments
     assert call.arguments_signature.strength == "full"
     assert (call.success, call.error_type) == outcome
+
+
+@pytest.mark.parametrize(
+    ("agent", "tools", "outcome", "numbered"),
+    [
+        ("claude-code", ("Bash", "mcp__telltale__overview"), ("false", "exit_code_1"), True),
+        ("codex", ("Bash", "mcp__telltale__overview"), ("", ""), True),  # its hook is not told the exit code
+        ("gemini", ("run_shell_command", "mcp_telltale_overview"), ("false", "exit_code_1"), False),
+    ],
+)
+def test_what_the_real_programs_hand_their_hooks_is_read(
+    agent: str, tools: tuple[str, str], outcome: tuple[str, str], numbered: bool
+) -> None:
+    lines = (HOOKS / f"{agent}.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [read(json.loads(line)) for line in lines]
+    assert {name for name, _ in told} == {agent}
+    calls = [call for _, call in told]
+    command, question = tools
+    assert [call.tool for call in calls] == [command] * 4 + [question] * 2
+    assert len({call.session_id for call in calls}) == 1
+    assert len({call.arguments_signature for call in calls[:4]}) == 1
+    ended = calls[1::2]
+    assert [(call.success, call.error_type) for call in ended] == [
+        outcome,
+        outcome,
+        ("" if not any(outcome) else "true", ""),
+    ]
+    assert ended[0].result_signature == ended[1].result_signature != ended[2].result_signature
+    assert "Cannot find module" in ended[0].result
+    assert all(bool(call.call_id) == numbered for call in calls)
 
 
 def test_every_event_that_setup_registers_is_one_that_is_read() -> None:
