@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import click
 
 from cli.exits import FAILED, UNKNOWN, USAGE, CliError
-from query.tasks import MAX_TOKENS, Task
+from query.tasks import LINES, MAX_TOKENS, MORE, Task
 
 DEFAULT_URL: Final = "http://127.0.0.1:4320"
 TOKEN_VARIABLE: Final = "TELLTALE_TOKEN"  # noqa: S105 - the name of a variable
@@ -33,7 +33,7 @@ class Answered:
     content: bytes
     """As it came."""
     answer: dict[str, Any]
-    """The same, read."""
+    """The same, read; of lines nothing but whether they are all."""
 
 
 class RefusedError(CliError):
@@ -45,13 +45,14 @@ class RefusedError(CliError):
         """The error as the API gave it."""
 
 
-def ask(url: str, task: Task, given: Mapping[str, Any]) -> Answered:
+def ask(url: str, task: Task, given: Mapping[str, Any], accept: str = "application/json") -> Answered:
     """The answer to a task.
 
     Args:
         url: Base of the API.
         task: What is asked.
         given: Parameters by name; those that are None are left out.
+        accept: Media type of the answer.
 
     Raises:
         RefusedError: The question was refused.
@@ -62,19 +63,19 @@ def ask(url: str, task: Task, given: Mapping[str, Any]) -> Answered:
     if task.identity is not None and task.identity.name in parameters:
         path += f"/{part(parameters.pop(task.identity.name))}"
     if task.method == "POST":
-        return request(url, "POST", path, body=parameters)
-    return request(url, "GET", path, parameters=parameters)
+        return request(url, path, body=parameters, accept=accept)
+    return request(url, path, parameters=parameters, accept=accept)
 
 
 def get(url: str, path: str, parameters: Mapping[str, str | int | None] | None = None) -> dict[str, Any]:
     """The answer to a GET of a path, its parts quoted; parameters that are None are left out. Raises as `ask`."""
     given = {name: str(value) for name, value in (parameters or {}).items() if value is not None}
-    return request(url, "GET", path, parameters=given).answer
+    return request(url, path, parameters=given).answer
 
 
 def post(url: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a POST of JSON; raises as `ask`."""
-    return request(url, "POST", path, body=dict(body)).answer
+    return request(url, path, body=dict(body)).answer
 
 
 @contextmanager
@@ -111,18 +112,24 @@ def json_option(command: F) -> F:
 
 
 def request(
-    url: str, method: str, path: str, *, parameters: dict[str, Any] | None = None, body: dict[str, Any] | None = None
+    url: str,
+    path: str,
+    *,
+    parameters: dict[str, Any] | None = None,
+    body: dict[str, Any] | None = None,
+    accept: str = "application/json",
 ) -> Answered:
-    """The answer to one request; raises as `ask`."""
+    """The answer to one request, a POST where it has a body; raises as `ask`."""
     import httpx  # noqa: PLC0415 - a tenth of a second that `--help` need not wait for
 
+    method = "GET" if body is None else "POST"
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise CliError(f"--url {url!r} is no http:// or https:// address", USAGE, hint=f"such as {DEFAULT_URL}")
     # A proxy set for the internet must not get between two processes of one machine.
     loopback = parts.hostname in ("localhost", "::1") or parts.hostname.startswith("127.")
     token = os.environ.get(TOKEN_VARIABLE)
-    headers = {"authorization": f"Bearer {token}"} if token else {}
+    headers = {"accept": accept} | ({"authorization": f"Bearer {token}"} if token else {})
     try:
         with httpx.Client(timeout=TIMEOUT_S, trust_env=not loopback, headers=headers) as client:
             response = client.request(method, url.rstrip("/") + path, params=parameters, json=body)
@@ -134,6 +141,8 @@ def request(
             UNKNOWN,
             hint="start one with `telltale up`, or say where it is with --url or TELLTALE_URL",
         ) from error
+    if response.status_code == 200 and response.headers.get("content-type", "").startswith(LINES):
+        return Answered(response.content, {"truncated": MORE in response.headers})
     return _answer(url, response.status_code, response.content)
 
 

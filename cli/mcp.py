@@ -65,7 +65,7 @@ def _deciding(url: str) -> Any:
     async def decide(identity: str, given: Mapping[str, Any]) -> dict[str, Any]:
         path = f"/v1/findings/{part(identity)}/{part(str(given.get('action', '')))}"
         body = {"who": "mcp"} | {name: value for name, value in given.items() if name != "action"}
-        return await _in_thread(lambda: request(url, "POST", path, body=body).answer)
+        return await _in_thread(lambda: request(url, path, body=body).answer)
 
     return decide
 

@@ -29,10 +29,17 @@ class Verdict(NamedTuple):
 
 
 class ForPrograms(NamedTuple):
-    """Another form of `--json` than the API's answer."""
+    """`--json` in another form of the API than people read."""
 
     asked: dict[str, Any]
-    show: Callable[[dict[str, Any]], None]
+    """What is asked for where an option was not given."""
+    accept: str
+    """Media type of the answer."""
+    more: str
+    """What is said beside an answer that is not all."""
+
+
+AS_PEOPLE: Final = ForPrograms({}, "application/json", "")
 
 
 METAVARS: Final = {"moment": "TIME", "texts": "FILTER"}
@@ -43,7 +50,7 @@ def reading_command(
     lines: Lines,
     verdict: Verdict | None = None,
     more: Sequence[click.Parameter] = (),
-    for_programs: ForPrograms | None = None,
+    for_programs: ForPrograms = AS_PEOPLE,
 ) -> click.Command:
     """The command of a task.
 
@@ -52,18 +59,17 @@ def reading_command(
         lines: The answer as text for people.
         verdict: How an answer ends the process; None: with 0, as all do where it needs `--exit-code` and has none.
         more: Further options; their values are for a callback of their own.
-        for_programs: What `--json` asks for where an option was not given, and prints in place of the API's JSON.
+        for_programs: The form of `--json`.
     """
     task = BY_NAME[task_name]
 
     def run(as_json: bool, url: str, exit_code: bool = True, **given: Any) -> int:
-        if as_json and for_programs is not None:
-            given |= {name: value for name, value in for_programs.asked.items() if given.get(name) is None}
-        answered = _asked(task, url, given, as_json)
-        if as_json and for_programs is not None:
-            for_programs.show(answered.answer)
-        else:
-            show(answered, as_json, lines)
+        form = for_programs if as_json else AS_PEOPLE
+        given |= {name: value for name, value in form.asked.items() if given.get(name) is None}
+        answered = _asked(task, url, given, as_json, form.accept)
+        show(answered, as_json, lines)
+        if form.more and answered.answer["truncated"]:
+            click.echo(form.more, err=True)
         return verdict.status(answered.answer) if verdict and exit_code else 0
 
     parameters: list[click.Parameter] = [_option(p) for p in task.parameters]
@@ -83,7 +89,8 @@ def reading_command(
 def show(answered: Answered, as_json: bool, lines: Lines) -> None:
     """Print an answer: as the API gave it, or for people."""
     if as_json:
-        click.echo(answered.content)
+        for line in answered.content.splitlines():
+            click.echo(line)
     else:
         click.echo("\n".join([*lines(answered.answer), *render.footer(answered.answer, _elsewhere())]))
 
@@ -102,10 +109,10 @@ def help_of(task: Task) -> str:
     return f"{task.summary}\n\n{task.doc}\n\n\b\nExamples:\n{examples}\n"
 
 
-def _asked(task: Task, url: str, given: dict[str, Any], as_json: bool) -> Answered:
+def _asked(task: Task, url: str, given: dict[str, Any], as_json: bool, accept: str) -> Answered:
     listed = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     with errors_as(as_json):
-        return ask(url, task, {name: value for name, value in listed.items() if value not in (None, [])})
+        return ask(url, task, {name: value for name, value in listed.items() if value not in (None, [])}, accept)
 
 
 def _option(parameter: Parameter) -> click.Parameter:

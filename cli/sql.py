@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import click
+from typing import Any, Final
 
 from cli import render
 from cli.reading import ForPrograms, reading_command
-from query.tasks import MAX_TOKENS
+from query.tasks import LINES, MAX_TOKENS
+
+MORE: Final = "telltale: there is more than these rows; raise --limit"
 
 
 def lines(answer: dict[str, Any]) -> list[str]:
@@ -17,13 +16,4 @@ def lines(answer: dict[str, Any]) -> list[str]:
     return render.table([column["name"] for column in answer["columns"]], answer["rows"])
 
 
-def rows(answer: dict[str, Any]) -> None:
-    """One JSON object a row, a line each: what `jq` takes. That rows are missing is said beside."""
-    names = [column["name"] for column in answer["columns"]]
-    for row in answer["rows"]:
-        click.echo(json.dumps(dict(zip(names, row, strict=True)), separators=(",", ":")))
-    if answer.get("truncated"):
-        click.echo(f"telltale: there is more than these {len(answer['rows'])} rows; raise --limit", err=True)
-
-
-sql = reading_command("sql", lines, for_programs=ForPrograms({"max_tokens": MAX_TOKENS}, rows))
+sql = reading_command("sql", lines, for_programs=ForPrograms({"max_tokens": MAX_TOKENS}, LINES, MORE))

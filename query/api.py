@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from query import lines
 from query.asked import Answer
 from query.feed.routes import DOORS, Door, Doors
 from query.feed.tasks import FOLLOW, FOLLOWING, STREAM
@@ -29,7 +30,7 @@ from query.mcp.http import PATH, McpDoor
 from query.openapi import document
 from query.refusals import refusal
 from query.service import Service
-from query.tasks import FINDINGS, TASKS, Task, budget
+from query.tasks import FINDINGS, SQL, TASKS, Task, budget
 from schemas.errors import QueryError
 
 MAX_BODY_BYTES: Final = 65_536
@@ -105,8 +106,8 @@ def api_app(service: Service, doors: Doors, process: Process, access: Access = O
     return Guarded(app, access)
 
 
-def answering(answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Endpoint:
-    """An endpoint that gives what `answer` gives, or the error that it raises."""
+def answering(answer: Callable[[Request], Awaitable[dict[str, Any]]], *, rows: bool = False) -> Endpoint:
+    """An endpoint that gives what `answer` gives, or the error that it raises; `rows`: as lines where asked for."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -114,7 +115,7 @@ def answering(answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Endpoin
         except QueryError as error:
             return refusal(error)
         if request.method == "POST":
-            return json_response(answered)
+            return lines.response(answered) if rows and lines.wanted(request) else json_response(answered)
         # Freshness moves all the time: a tag is of what is said, so that a poll that has nothing new costs nothing.
         said = {name: value for name, value in answered.items() if name not in ("as_of", "coverage", "tokens")}
         return _tagged(request, orjson.dumps(answered), f"W/{_tag(orjson.dumps(said))}")
@@ -175,7 +176,7 @@ def _task_endpoint(service: Service, task: Task) -> Endpoint:
         given = _query(request, task) if task.method == "GET" else await _body(request)
         return await service.answer(task.name, given | dict(request.path_params))
 
-    return answering(answer)
+    return answering(answer, rows=task is SQL)
 
 
 def _query(request: Request, task: Task) -> dict[str, object]:

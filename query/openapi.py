@@ -12,7 +12,7 @@ from typing import Any, Final
 from query.feed.cursor import MAX_CHARACTERS
 from query.feed.tasks import FEED_TASKS, FOLLOW, FOLLOWING, STREAM
 from query.parameters import MAX_MOMENT, MAX_TEXTS, MOMENT_HINT, Parameter
-from query.tasks import TASKS, Task
+from query.tasks import LINES, MORE, SQL, TASKS, Task
 
 TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 COMMANDS: Final = {"type": "array", "items": {"type": "string"}, "description": "Commands that run as they stand."}
@@ -125,6 +125,11 @@ def _operation(task: Task, form: str) -> dict[str, Any]:
             **{status: _response(text, "Error") for status, text in REFUSALS.items()},
         },
     }
+    if task is SQL:
+        operation["responses"]["200"]["content"][LINES] = {"schema": {"type": "string"}}
+        operation["responses"]["200"]["headers"] = {
+            MORE: {"description": "`true`: there are more rows than these lines.", "schema": {"type": "string"}}
+        }
     operation["parameters"] = [_parameter(p) for p in given if task.method == "GET" or p.identity]
     if task.method == "POST":
         given = [p for p in given if not p.identity]

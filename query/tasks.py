@@ -257,6 +257,10 @@ ASSERT: Final = Task(
     ),
 )
 
+LINES: Final = "application/x-ndjson"
+"""Media type of the rows of `sql` as a JSON object each, a line each: what programs take."""
+MORE: Final = "telltale-truncated"
+"""Header of such lines that are not all: it has no place among them."""
 SQL: Final = Task(
     name="sql",
     summary="One SELECT over what is stored.",

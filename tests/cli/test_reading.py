@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from cli import findings, overview
-from query.tasks import TASKS
+from query.tasks import MAX_TOKENS, TASKS
 from tests.query.conftest import answering
 from tests.query.fleet import HOSTILE, TRACE
 
@@ -66,12 +66,26 @@ def test_json_is_the_answer_of_the_api_byte_for_byte(
     assert ask(*words, "--json").stdout.encode() == fleet.get(path).content + b"\n"
 
 
-def test_sql_in_json_is_the_rows_of_the_api_as_an_object_a_line(ask: Any, fleet: httpx.Client) -> None:
-    sql = "SELECT ToolName, count() FROM tool_calls GROUP BY 1 ORDER BY 2 DESC LIMIT 2"
+def test_sql_in_json_is_the_apis_lines_byte_for_byte(ask: Any, fleet: httpx.Client) -> None:
+    sql = "SELECT ToolName, count(), 'é' FROM tool_calls GROUP BY 1 ORDER BY 2 DESC LIMIT 2"
     answer = fleet.post("/v1/sql", json={"sql": sql}).json()
+    asked = {"sql": sql, "max_tokens": MAX_TOKENS}
+    lines = fleet.post("/v1/sql", json=asked, headers={"accept": "application/x-ndjson"})
+    assert lines.headers["content-type"] == "application/x-ndjson"
+    assert "telltale-truncated" not in lines.headers
+    assert ask("sql", sql, "--json").stdout.encode() == lines.content
     names = [column["name"] for column in answer["columns"]]
-    printed = [json.loads(line) for line in ask("sql", sql, "--json").stdout.splitlines()]
-    assert printed == [dict(zip(names, row, strict=True)) for row in answer["rows"]]
+    assert [json.loads(line) for line in lines.content.splitlines()] == [
+        dict(zip(names, row, strict=True)) for row in answer["rows"]
+    ]
+
+
+def test_lines_that_are_not_all_say_so_beside(fleet: httpx.Client) -> None:
+    asked = {"sql": "SELECT number FROM numbers(5)", "limit": 2}
+    lines = fleet.post("/v1/sql", json=asked, headers={"accept": "application/x-ndjson, application/json;q=0.5"})
+    assert (lines.content, lines.headers["telltale-truncated"]) == (b'{"number":0}\n{"number":1}\n', "true")
+    none = fleet.post("/v1/sql", json={"sql": "SELECT 1 WHERE 0"}, headers={"accept": "application/x-ndjson"})
+    assert (none.status_code, none.content) == (200, b"")
 
 
 def test_an_error_in_json_is_the_apis_too(ask: Any, fleet: httpx.Client) -> None:
