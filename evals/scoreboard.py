@@ -1,6 +1,6 @@
 """How right the detectors are: `python -m evals.scoreboard` prints the table and writes docs/scoreboard.md and .json.
 
-    python -m evals.scoreboard                          all of it, some twenty minutes on two cores
+    python -m evals.scoreboard                          all of it, half an hour on two cores
     python -m evals.scoreboard --small                  a glance, a minute or two; writes nothing
     python -m evals.scoreboard --keep F --minutes 30    so long at most, and the next run with F goes on from there
 

@@ -148,9 +148,7 @@ def _target_page(board: Board) -> list[str]:
     lines = ["## Targets", "", *_head("what", "target", "reached (spans, median, by spans a minute)", "")]
     ours = [row for row in board["false_alerts"] if row["who"] == OURS and not row["rate"]]
     for row in ours:
-        verdict = "met" if row["high"] <= TARGET_FALSE else "not proven by so few days"
-        if row["low"] > TARGET_FALSE:
-            verdict = f"missed: {_worst_worlds(board, row['kind'])}"
+        verdict = _false_verdict(board, row)
         lines.append(_row(f"false alerts, {row['kind']}", f"{TARGET_FALSE} a series-day", _rate_cell(row), verdict))
     for change, target in TARGETS.items():
         rows = [
@@ -161,6 +159,20 @@ def _target_page(board: Board) -> list[str]:
         told = ", ".join(f"{_n(row['median'])} at {row['rate']:g}" for row in rows)
         lines.append(_row(change, f"{target} spans", told, _verdict(change, target, rows)))
     return [*lines, "", CORRELATED, ""]
+
+
+def _false_verdict(board: Board, row: Board) -> str:
+    """Met or missed, and whether so many days are enough to say so."""
+    if row["high"] <= TARGET_FALSE:
+        return "met"
+    if row["per_day"] <= TARGET_FALSE:
+        return "met as counted; so few days do not prove it"
+    worlds = _worst_worlds(board, row["kind"])
+    return (
+        f"missed: {worlds}"
+        if row["low"] > TARGET_FALSE
+        else f"missed as counted, so few days do not prove it: {worlds}"
+    )
 
 
 def _verdict(change: str, target: int, rows: Sequence[Board]) -> str:
