@@ -134,9 +134,9 @@ class DetectorFold:
                 first = at
         return first
 
-    def expired(self, state: Sides, watermark_unix_nano: int) -> bool:
-        """Whether the key has been silent for so long that it is over."""
-        return watermark_unix_nano > state.last_seen + self._expire_ns
+    def expires(self, state: Sides) -> int:
+        """When the key has been silent for so long that it is over."""
+        return state.last_seen + self._expire_ns
 
     def encode(self, state: Sides) -> bytes:
         """A line of JSON that names the detectors, then a line with each one's own encoding (JSON has no newline)."""

@@ -95,9 +95,9 @@ class SeriesFold:
         """When the detectors want to be asked."""
         return self._detectors.due(state.sides)
 
-    def expired(self, state: SeriesState, watermark_unix_nano: int) -> bool:
-        """Whether the series has been silent so long that it is over."""
-        return self._detectors.expired(state.sides, watermark_unix_nano)
+    def expires(self, state: SeriesState) -> int:
+        """When the series has been silent for so long that it is over."""
+        return self._detectors.expires(state.sides)
 
     def encode(self, state: SeriesState) -> bytes:
         """A line of JSON for the minutes, then the detectors' encoding."""

@@ -107,9 +107,9 @@ class Resolver:
         """The first deadline of a call that waits."""
         return min((call.deadline for call in state.calls if not call.told), default=None)
 
-    def expired(self, state: Trace, watermark_unix_nano: int) -> bool:
-        """Whether the trace has been silent so long that it is over."""
-        return watermark_unix_nano > state.last_seen + self._expire_ns
+    def expires(self, state: Trace) -> int:
+        """When the trace has been silent for so long that it is over."""
+        return state.last_seen + self._expire_ns
 
     def _apply_link(self, state: Trace, link: Link) -> list[Output]:
         state.last_seen = max(state.last_seen, link.start_time_unix_nano)

@@ -35,8 +35,8 @@ class Fold(Protocol[S, O_co]):
         """The earliest time on the key's own clock at which `advance` could change anything; None: never."""
         ...
 
-    def expired(self, state: S, watermark_unix_nano: int) -> bool:
-        """Whether the key is over at that time on its own clock and may be forgotten."""
+    def expires(self, state: S) -> int:
+        """After this time on the key's own clock it is over and may be forgotten, if no event comes."""
         ...
 
     def encode(self, state: S) -> bytes:

@@ -69,11 +69,25 @@ class Counters:
 class _Key(Generic[S]):
     """One key: its state, decoded or not, and when it wants to be asked again (times of the partition's watermark)."""
 
-    __slots__ = ("check_at", "data", "lag", "scheduled", "sources", "state", "touched", "weight_bytes")
+    __slots__ = (
+        "check_at",
+        "data",
+        "due",
+        "expires",
+        "lag",
+        "scheduled",
+        "sources",
+        "state",
+        "touched",
+        "weight_bytes",
+    )
 
     def __init__(self) -> None:
         self.state: S | None = None
         self.data: bytes | None = None
+        self.due: int | None = None
+        self.expires: int | None = None
+        """As the fold told when the state became `data`; None: it was not asked yet."""
         self.sources: dict[str, int] = {}
         self.lag = 0
         self.touched = 0
@@ -153,7 +167,7 @@ class KeyedStates(Generic[S, O]):
         one.lag = watermark - at
         one.check_at = watermark + self._recheck_ns + 1
         self._dirty[key] = None
-        due = self._fold.due(state)
+        due = one.due = self._fold.due(state)
         if due is not None or one.scheduled is None:  # else it is scheduled for a time before `check_at`
             self._schedule(key, one, due)
 
@@ -190,21 +204,27 @@ class KeyedStates(Generic[S, O]):
             if one is None or one.scheduled != at:
                 continue
             one.scheduled = None
-            state = self._state(key, one)
             own = self.watermark - one.lag
-            due = self._fold.due(state)
-            if due is not None and due <= own:
-                self._advance(state, own)
-                self._dirty[key] = None
-                due = self._fold.due(state)
-                due = None if due is None else max(due, own + 1)
+            if one.state is not None or one.expires is None or (one.due is not None and one.due <= own):
+                self._ask(key, one, own)
             if self.watermark >= one.check_at:
-                if self._fold.expired(state, own):
+                expires = one.expires if one.state is None else self._fold.expires(one.state)
+                if expires is not None and own > expires:
                     self.counters.expired += 1
                     self._forget(key)
                     continue
                 one.check_at = self.watermark + max(1, self._recheck_ns // 4)
-            self._schedule(key, one, due)
+            self._schedule(key, one, one.due)
+
+    def _ask(self, key: str, one: _Key[S], own: int) -> None:
+        """Let the fold judge the silence if it wants to."""
+        state = self._state(key, one)
+        one.due = self._fold.due(state)
+        if one.due is not None and one.due <= own:
+            self._advance(state, own)
+            self._dirty[key] = None
+            due = self._fold.due(state)
+            one.due = None if due is None else max(due, own + 1)
 
     def _schedule(self, key: str, one: _Key[S], due: int | None) -> None:
         at = one.check_at if due is None else min(one.check_at, due + one.lag)
@@ -314,6 +334,7 @@ class KeyedStates(Generic[S, O]):
 
     def _encode(self, one: _Key[S], state: S) -> bytes:
         data = one.data = _envelope(one, self._fold.encode(state), self._fold.due(state))
+        one.expires = self._fold.expires(state)
         weight_bytes = _weight_bytes(len(data))
         self._decoded_bytes += weight_bytes - one.weight_bytes
         one.weight_bytes = weight_bytes
@@ -328,7 +349,8 @@ class KeyedStates(Generic[S, O]):
             one.data, one.sources, one.lag, one.touched = data, sources, lag, touched
             one.weight_bytes = _weight_bytes(len(plain))
             one.check_at = touched + self._recheck_ns + 1
-            self._schedule(key, one, None if due_at is None else due_at - lag)
+            one.due = None if due_at is None else due_at - lag
+            self._schedule(key, one, one.due)
             # the watermark itself is stored elsewhere, and less often
             self.watermark = max(self.watermark, touched)
 

@@ -45,8 +45,8 @@ class Sums:
         due: int | None = state["due"]
         return due
 
-    def expired(self, state: dict[str, Any], watermark_unix_nano: int) -> bool:
-        return bool(watermark_unix_nano > state["last"] + self.quiet_ns)
+    def expires(self, state: dict[str, Any]) -> int:
+        return int(state["last"]) + self.quiet_ns
 
     def encode(self, state: dict[str, Any]) -> bytes:
         return orjson.dumps(state)

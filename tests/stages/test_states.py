@@ -244,6 +244,17 @@ def test_only_states_of_a_bounded_size_stay_decoded() -> None:
     assert fold.decoded == 2, "two of the four were still decoded"
 
 
+def test_a_packed_key_is_forgotten_in_time_and_not_decoded_for_it() -> None:
+    fold = Sums(quiet_ns=60 * SECOND)
+    one = states(fold, max_decoded_bytes=0, recheck_ns=10 * SECOND)
+    one.feed(message(add("quiet", 1, T0)), NO_CEILING)
+    one.drop_changes()
+    one.advance_to(T0 + 59 * SECOND)
+    assert len(one) == 1
+    one.advance_to(T0 + 80 * SECOND)
+    assert (len(one), one.counters.expired, fold.decoded) == (0, 1, 0)
+
+
 def test_restoring_decodes_nothing_until_a_key_is_due() -> None:
     before = states()
     for at in range(50):
