@@ -106,9 +106,10 @@ class Scene:
         self.note_death(f"not killed: a worker ended with status {one.process.returncode}: {last}")
 
     def wait_stored(self) -> None:
-        """Return when everything that was acknowledged is stored."""
+        """Return when everything that was acknowledged by now is stored; more may come meanwhile."""
         until = time.monotonic() + STORED_WITHIN_S
-        while (stored := self.stored_spans()) < (wanted := len(self.producer.acknowledged) * SPANS_PER_REQUEST):
+        wanted = len(self.producer.acknowledged) * SPANS_PER_REQUEST
+        while (stored := self.stored_spans()) < wanted:
             self.supervise()
             if time.monotonic() > until:
                 raise NotStoredError(f"{stored:,} of {wanted:,} spans were stored within {STORED_WITHIN_S:g} s")
