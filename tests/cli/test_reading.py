@@ -80,6 +80,12 @@ def test_sql_in_json_is_the_apis_lines_byte_for_byte(ask: Any, fleet: httpx.Clie
     ]
 
 
+def test_no_row_is_two_lines_to_a_program_that_knows_unicodes_line_ends(ask: Any) -> None:
+    sql = "SELECT arrayJoin(['a\u2028b\u2029c\x85d', 'e\\nf\\rg']) AS text"
+    printed = ask("sql", sql, "--json").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in printed] == ["a\u2028b\u2029c\x85d", "e\nf\rg"]
+
+
 def test_lines_that_are_not_all_say_so_beside(fleet: httpx.Client) -> None:
     asked = {"sql": "SELECT number FROM numbers(5)", "limit": 2}
     lines = fleet.post("/v1/sql", json=asked, headers={"accept": "application/x-ndjson, application/json;q=0.5"})
