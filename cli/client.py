@@ -15,6 +15,7 @@ from cli.exits import FAILED, UNKNOWN, USAGE, CliError
 from query.tasks import LINES, MAX_TOKENS, MORE, Task
 
 DEFAULT_URL: Final = "http://127.0.0.1:4320"
+JSON: Final = "application/json"
 TOKEN_VARIABLE: Final = "TELLTALE_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S: Final = 30.0
 WHOLE: Final = {"max_tokens": MAX_TOKENS}
@@ -45,7 +46,7 @@ class RefusedError(CliError):
         """The error as the API gave it."""
 
 
-def ask(url: str, task: Task, given: Mapping[str, Any], accept: str = "application/json") -> Answered:
+def ask(url: str, task: Task, given: Mapping[str, Any], accept: str = JSON) -> Answered:
     """The answer to a task.
 
     Args:
@@ -117,7 +118,7 @@ def request(
     *,
     parameters: dict[str, Any] | None = None,
     body: dict[str, Any] | None = None,
-    accept: str = "application/json",
+    accept: str = JSON,
 ) -> Answered:
     """The answer to one request, a POST where it has a body; raises as `ask`."""
     import httpx  # noqa: PLC0415 - a tenth of a second that `--help` need not wait for

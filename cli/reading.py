@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from cli import render
-from cli.client import Answered, ask, errors_as, json_option, url_option
+from cli.client import JSON, Answered, ask, errors_as, json_option, url_option
 from cli.exits import MEANING
 from query.parameters import Parameter
 from query.tasks import BY_NAME, Task
@@ -39,7 +39,7 @@ class ForPrograms(NamedTuple):
     """What is said beside an answer that is not all."""
 
 
-AS_PEOPLE: Final = ForPrograms({}, "application/json", "")
+AS_PEOPLE: Final = ForPrograms({}, JSON, "")
 
 
 METAVARS: Final = {"moment": "TIME", "texts": "FILTER"}

@@ -28,7 +28,7 @@ from query.feed.tasks import FOLLOW, FOLLOWING, STREAM
 from query.guarded import OPEN, Access, Guarded
 from query.mcp.http import PATH, McpDoor
 from query.openapi import document
-from query.refusals import refusal
+from query.refusals import NOT_KEPT, refusal
 from query.service import Service
 from query.tasks import FINDINGS, SQL, TASKS, Task, budget
 from schemas.errors import QueryError
@@ -223,8 +223,7 @@ async def _body(request: Request) -> dict[str, object]:
 
 def json_response(body: Any, status: int = 200) -> Response:
     """JSON that is not kept by anyone on the way."""
-    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-    return Response(orjson.dumps(body), status, headers, "application/json")
+    return Response(orjson.dumps(body), status, NOT_KEPT, "application/json")
 
 
 def _tag(content: bytes) -> str:

@@ -8,6 +8,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from query.refusals import NOT_KEPT
 from query.tasks import LINES, MORE
 
 SEPARATORS: Final = "\x85\u2028\u2029"
@@ -26,7 +27,5 @@ def response(answer: dict[str, Any]) -> Response:
     body = b"".join(orjson.dumps(dict(zip(names, row, strict=True))) + b"\n" for row in answer["rows"])
     for separator in SEPARATORS:
         body = body.replace(separator.encode(), f"\\u{ord(separator):04x}".encode())
-    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-    if answer.get("truncated"):
-        headers[MORE] = "true"
+    headers = {**NOT_KEPT, MORE: "true"} if answer.get("truncated") else NOT_KEPT
     return Response(body, 200, headers, LINES)

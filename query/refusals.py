@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from schemas.errors import QueryError
 
+NOT_KEPT: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""Headers of an answer that nobody on the way may keep."""
 RETRY_AFTER_S: Final = {"busy": 1.0, "store_unavailable": 2.0, "rate_limited": 1.0}
 
 
@@ -27,7 +29,7 @@ def as_json(error: QueryError) -> dict[str, Any]:
 
 def refusal(error: QueryError) -> Response:
     """The error over HTTP."""
-    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    headers = dict(NOT_KEPT)
     retry_after_s = RETRY_AFTER_S.get(error.code)
     if retry_after_s is not None:
         headers["retry-after"] = str(int(retry_after_s))

@@ -70,17 +70,8 @@ class _Key(Generic[S]):
     """One key: its state, decoded or not, and when it wants to be asked again (times of the partition's watermark)."""
 
     __slots__ = (
-        "check_at",
-        "data",
-        "due",
-        "expires",
-        "lag",
-        "scheduled",
-        "sources",
-        "state",
-        "touched",
-        "weight_bytes",
-    )
+        "check_at", "data", "due", "expires", "lag", "scheduled", "sources", "state", "touched", "weight_bytes",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.state: S | None = None

@@ -16,7 +16,7 @@ import pytest
 from cli.hook import agents as hook_agents
 from cli.hook.payload import call_of
 from cli.hook.report import log_request
-from tests.e2e.running import CLEAN_ENVIRONMENT, Up, running, wait_until
+from tests.e2e.running import CLEAN_ENVIRONMENT, Up, attributes, running, wait_until
 
 PROGRAM = Path(sys.executable).with_name("telltale")
 HOOKS = Path(__file__).parents[1] / "fixtures" / "hooks"
@@ -201,8 +201,7 @@ def test_a_hook_that_knows_neither_the_tools_name_nor_the_services_tells_the_sam
             "call_id": f"call_{number}", "arguments": '{"cmd": "node missing-check.js"}', "duration_ms": "200",
             "success": "true", "output": f"Chunk ID: {number}\nProcess exited with code 1\nOutput:\nno such module",
         }  # fmt: skip
-        attributes = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
-        records.append({"timeUnixNano": str(at - 50_000_000), "attributes": attributes})
+        records.append({"timeUnixNano": str(at - 50_000_000), "attributes": attributes(told)})
     up.settle()
     before = [f for f in up.findings() if f["session_id"] == session]
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "codex_exec"}}]}
@@ -228,8 +227,7 @@ def test_where_an_agent_numbers_no_calls_one_that_only_its_hook_told_is_listed_t
             "event.name": "gemini_cli.tool_call", "session.id": session, "function_name": "run_shell_command",
             "duration_ms": "300", "success": "true", "content_length": "40", "metadata": '{"exitCode": 2}',
         }  # fmt: skip
-        attributes = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
-        records.append({"timeUnixNano": str(now - second * 1_000_000_000), "attributes": attributes})
+        records.append({"timeUnixNano": str(now - second * 1_000_000_000), "attributes": attributes(told)})
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "gemini-cli"}}]}
     scopes = [{"scope": {"name": "gemini-cli"}, "logRecords": records[:3]}]  # the fourth was lost on its way
     up.store("logs", json.dumps({"resourceLogs": [{"resource": resource, "scopeLogs": scopes}]}).encode())
