@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final, Literal
 
 from cli.answering import Answering
@@ -81,5 +82,6 @@ class Daemon:
 
     async def stop(self) -> None:
         """Stop in order; what has been acknowledged stays in the log until it is processed."""
-        for part in self._stop:
-            await part.stop()
+        async with AsyncExitStack() as stack:  # each of them, whatever fails before
+            for part in reversed(self._stop):
+                stack.push_async_callback(part.stop)

@@ -48,7 +48,13 @@ Examples:
 )
 @click.option("--url", envvar="TELLTALE_URL", default=API_URL, show_default=True, help="API; http:// alone.")
 @click.option(
-    "--otlp", envvar="TELLTALE_OTLP_URL", default=OTLP_URL, show_default=True, help="OTLP/HTTP; http:// alone."
+    "--otlp-http",
+    "--otlp",
+    "otlp",
+    envvar="TELLTALE_OTLP_URL",
+    default=OTLP_URL,
+    show_default=True,
+    help="OTLP/HTTP; http:// alone.",
 )
 def guard(**given: Any) -> int:
     """See HELP."""
@@ -60,7 +66,7 @@ def guard(**given: Any) -> int:
         words += [f"--{name.replace('_', '-')}", str(given[name])]
     found = options(words, {"TELLTALE_TOKEN": os.environ.get("TELLTALE_TOKEN", "")})
     if found is None:
-        raise click.UsageError("--url and --otlp take http://HOST:PORT")
+        raise click.UsageError("--url and --otlp-http take http://HOST:PORT")
     if sys.stdin.isatty():
         raise click.UsageError("the hook's JSON is read from standard input; an agent runs this, see `telltale setup`")
     return run(found)

@@ -49,7 +49,10 @@ RETRIES: Final = 30
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--replay", is_flag=True, help="Print findings as JSON lines, with no server.")
 @click.option("--url", envvar="TELLTALE_URL", default=DEFAULT_URL, show_default=True, help="API of Telltale.")
-@click.option("--otlp", envvar="TELLTALE_OTLP_URL", default=OTLP_URL, show_default=True, help="Its OTLP over HTTP.")
+@click.option(
+    "--otlp-http", "--otlp", "otlp", envvar="TELLTALE_OTLP_URL", default=OTLP_URL, show_default=True,
+    help="Its OTLP over HTTP.",
+)  # fmt: skip
 def import_(source: str, paths: tuple[Path, ...], replay: bool, url: str, otlp: str) -> int:
     """See HELP."""
     given = paths or (Path.home() / ".claude" / "projects",)

@@ -81,8 +81,9 @@ def run_process(
     from pipeline.interpreter import prepare  # noqa: PLC0415
 
     prepare()
+    from cli.preparing import check_ready_file, make_data_folder  # noqa: PLC0415
     from cli.serve import serve  # noqa: PLC0415 - imports the whole pipeline, which help need not wait for
-    from schemas.errors import DeadLetterLimitError, TelltaleError  # noqa: PLC0415
+    from schemas.errors import DeadLetterLimitError, SettingsError, TelltaleError  # noqa: PLC0415
 
     settings = settings_of(config, assignments, flags)
     if roles in _PART_OF_A_FLEET and settings.broker_url.startswith("local:"):
@@ -91,6 +92,11 @@ def run_process(
             USAGE,
             hint="everything on one machine, without Kafka: telltale up",
         )
+    try:
+        check_ready_file(ready_file)
+        make_data_folder(settings.data_dir, roles)
+    except SettingsError as error:
+        raise CliError(str(error), USAGE) from error
     try:
         serve(settings, ready_file, roles)
     except DeadLetterLimitError as error:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import click
+
 from schemas.finding import ESTIMATED
 
 MAX_CELL: Final = 80
+ROOM: Final = ("--limit", "--max-tokens")
+"""Options that make room for more of an answer."""
+NARROWING: Final = frozenset({"--limit", "--since"})
+"""A command with one of these asks a question that can be narrowed."""
+HELPING: Final = (*ROOM, "--cursor")
 
 
 def printable(text: str) -> str:
@@ -112,10 +119,23 @@ def footer(answer: dict[str, Any], options: str = "") -> list[str]:
     if "note" in coverage:
         lines.append(cut(coverage["note"], 200))
     if answer["truncated"]:
-        lines.append("there is more: narrow the question, raise --limit or --max-tokens, or go on with --cursor")
+        lines.append(_more())
     if answer["next_cursor"]:
         lines.append(f"more: --cursor {answer['next_cursor']}")
     return [*lines, *(f"next: {printable(command)}{options}" for command in answer["next"])]
+
+
+def _more() -> str:
+    """What helps where an answer is not all: of the options that the command which asked has."""
+    context = click.get_current_context(silent=True)
+    own = {name for parameter in context.command.params for name in parameter.opts} if context else set(HELPING)
+    room = [name for name in ROOM if name in own]
+    helps = [
+        *(["narrow the question"] if own & NARROWING else ()),
+        *([f"raise {' or '.join(room)}"] if room else ()),
+        *(["or go on with --cursor"] if "--cursor" in own else ()),
+    ]
+    return f"there is more: {', '.join(helps)}"
 
 
 def _against(finding: dict[str, Any]) -> str:

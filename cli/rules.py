@@ -75,13 +75,16 @@ def tool(name: str, folder: Path | None, tools: Path | None) -> int:
     """
     policies = _load(folder, tools).policies
     read = policies.of(name)._asdict()
+    guessed = read.pop("guessed")
     told = [field for field, value in read.items() if value is True]
     click.echo(f"{printable(name)}: {', '.join(told) or 'nothing special'}")
     if read["volatile"]:
         click.echo(f"  left out of its results: {', '.join(map(printable, read['volatile']))}")
     if read["edits_by"]:
-        click.echo(f"  changes things where its command is: {', '.join(map(printable, read['edits_by']))}")
-    click.echo(f"  by its {'name' if policies.names(name) else 'words: name it in a tools file to say otherwise'}")
+        click.echo(
+            f"  changes things where its command, action or method is: {', '.join(map(printable, read['edits_by']))}"
+        )
+    click.echo(f"  by its {'words: name it in a tools file to say otherwise' if guessed else 'name'}")
     return FINE
 
 

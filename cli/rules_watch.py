@@ -100,5 +100,6 @@ def _refuse_another_detector(old: RuleSet, new: RuleSet) -> None:
     for rule in new.rules:
         if before.get(rule.name, rule.detector) != rule.detector:
             raise RuleError(
-                f"{rule.file}: detector: {rule.name!r} was {before[rule.name]!r}: give it another name, or restart"
+                f"{rule.file}: detector: rule {rule.name!r} used {before[rule.name]!r}, and now names "
+                f"{rule.detector!r}: rename the rule, or restart"
             )

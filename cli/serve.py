@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cli.banner import banner
 from cli.daemon import ALL_ROLES, Daemon, Role
+from cli.preparing import unfinished, unwritable
 from cli.render import finding_line
 from pipeline.interpreter import tune
 from pipeline.settings import Settings
@@ -83,6 +84,9 @@ def _say(text: str) -> None:
 def _write_ready(ready_file: Path, addresses: dict[str, str]) -> None:
     """Whole or not at all."""
     content: dict[str, str | int] = {**addresses, "pid": os.getpid()}
-    unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    unfinished.replace(ready_file)
+    try:
+        part = unfinished(ready_file)
+        part.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        part.replace(ready_file)
+    except OSError as error:
+        raise unwritable(ready_file, error) from error

@@ -64,6 +64,10 @@ def setup(agent: str, writing: bool, guard: bool, block: bool, replace: bool, **
     target = Target(_program(), given["url"].rstrip("/"), given["otlp_http"], given["otlp_grpc"], block)
     home = Path.home()
     places = Places(home, given["project"], Path(os.environ.get("CODEX_HOME") or home / ".codex"))
+    if given["url"] != DEFAULT_URL and given["otlp_http"] == OTLP_URL:
+        click.echo(
+            f"telemetry is to go to {OTLP_URL}: name --otlp-http and --otlp-grpc where it listens elsewhere", err=True
+        )
     planned = [_planned(file, replace=replace) for file in SETUPS[agent](target, places, guard)]
     if None in planned or (writing and not all(_written(one) for one in planned if one is not None)):
         return FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -19,6 +20,8 @@ from sinks.prometheus import PrometheusMetrics
 
 MEASURE_S: Final = 1.0
 """How often lag, watermark and throughput are told to Prometheus."""
+
+_log = logging.getLogger(__name__)
 
 
 class Working:
@@ -76,8 +79,13 @@ class Working:
 
     async def _measure(self, stream: Stream) -> None:
         while True:
-            progress = await stream.progress()
-            self._metrics.progress(progress)
-            self._lag = sum(one.end - one.done for one in progress)
-            self._metrics.watermark(stream.watermark_unix_nano)
+            try:
+                progress = await stream.progress()
+            except Exception as error:  # a broker that does not answer now: it is asked again
+                self._lag = None
+                _log.warning("the lag is not known: %s", error)
+            else:
+                self._metrics.progress(progress)
+                self._lag = sum(one.end - one.done for one in progress)
+                self._metrics.watermark(stream.watermark_unix_nano)
             await asyncio.sleep(MEASURE_S)

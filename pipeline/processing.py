@@ -79,8 +79,8 @@ class Normalize:
         await self._store.write(
             Batch(topic, partition, messages[0].offset, messages[-1].offset, done.tables, replay=replay)
         )
-        if not replay:
-            self._count(topic, done, time.perf_counter() - began)
+        # of a replay too: what this process wrote in part, or another one before it died, was not counted yet
+        self._count(topic, done, time.perf_counter() - began)
         return outgoing
 
     def _prepare(self, messages: Sequence[Message]) -> tuple[Normalized, list[Outgoing]]:

@@ -27,7 +27,7 @@ from pipeline.transport.local import directory_of
 from pipeline.transport.log import Log, open_log
 from pipeline.transport.records import Partition
 from schemas.dead_letters import Original, Place
-from schemas.errors import LogFullError, PutBackError, SettingsError
+from schemas.errors import PutBackError, SettingsError, TelltaleError
 
 MS_NS: Final = 1_000_000
 ANSWER_S: Final = 10.0
@@ -168,7 +168,7 @@ class LocalLog:
         del headers
         try:
             return await self._opened().append(place.topic, original.value, key=original.key, partition=place.partition)
-        except LogFullError as error:
+        except TelltaleError as error:  # it is full, or has no such partition: nothing was written
             raise PutBackError(str(error), uncertain=False) from error
 
     async def close(self) -> None:

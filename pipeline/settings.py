@@ -55,8 +55,8 @@ class Settings:
     """Bytes that the local log may hold while messages wait; beyond, senders are told to wait. Default 2 GiB."""
     findings_log_records: int = 10_000
     """Newest messages of the findings topic that the log keeps, read or not."""
-    batch_messages: int = 40
-    """Requests that are decoded and stored together, at most."""
+    batch_messages: int = 1_000
+    """Requests that are decoded and stored together, at most; many are small, and a backlog of them goes sooner."""
     batch_bytes: int = 8 * MIB
     """Bytes of requests that are decoded and stored together; one larger request goes alone. Default 8 MiB."""
     batch_linger_s: float = 0.15
@@ -114,7 +114,7 @@ class Settings:
     kafka_tls_key_file: str = ""
     """Kafka: the key of our own certificate (PEM)."""
     kafka_compression: Compression = "zstd"
-    """Kafka: how messages that we write are compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`."""
+    """Kafka: how the receiver compresses requests: `none`, `gzip`, `snappy`, `lz4` or `zstd`."""
     kafka_max_message_bytes: int = 16 * MIB
     """Kafka: bytes of the largest message; topics that we create allow it, others must. Default 16 MiB."""
     kafka_buffer_bytes: int = 64 * MIB

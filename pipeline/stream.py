@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any, Final, NamedTuple
 
 from detectors.catalog import Detectors
@@ -115,15 +116,17 @@ class Stream:
 
     async def stop(self) -> None:
         """Finish what has arrived (for at most `SETTLE_S`), commit, close; what is left waits in the log."""
-        if self._watchdog is not None:
-            await self._watchdog.stop()
-        if self.app.started and not self.app.crashed and not self._in_fleet:
-            await self._running.settle(SETTLE_S)  # in a fleet others go on with what is left, and more always comes
-        await self._running.stop()
-        await asyncio.to_thread(self._normalize.close)
-        await self._store.close()
-        if self.log is not None:
-            self.log.close()
+        async with AsyncExitStack() as stack:  # each of it, whatever fails before
+            if self.log is not None:
+                stack.callback(self.log.close)
+            stack.push_async_callback(self._store.close)
+            stack.push_async_callback(asyncio.to_thread, self._normalize.close)
+            stack.push_async_callback(self._running.stop)
+            if self._watchdog is not None:
+                await self._watchdog.stop()
+            if self.app.started and not self.app.crashed and not self._in_fleet:
+                # in a fleet others go on with what is left, and more always comes
+                await self._running.settle(SETTLE_S)
 
     async def progress(self) -> list[Progress]:
         """How far every partition of ours has come."""

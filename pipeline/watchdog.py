@@ -42,12 +42,15 @@ class Watchdog:
         self._app = app
         self._stages = tuple(stages)
         self._stall_s = stall_s
+        self._period_s = min(CHECK_S, stall_s / 4)
+        self._looked_at = time.monotonic()
         self._end = end
         self._beat = time.monotonic()
         self._doing = "starting"
         self._restored = 0
         self._stopped = threading.Event()
         self._seen: dict[TP, tuple[object, float]] = {}
+        """How far each partition that has not come to its end was, and for how many seconds it has been there."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -65,7 +68,7 @@ class Watchdog:
 
     async def _check_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(min(CHECK_S, self._stall_s / 4))
+            await asyncio.sleep(self._period_s)
             # while it rebalances, or restores and comes no further, the beat is not renewed: the thread bounds that
             if self._app.rebalancing or self._app.in_recovery:
                 self._doing = "rebalancing or restoring"
@@ -86,6 +89,8 @@ class Watchdog:
         """Which partition stands still, and where; "" if none does."""
         consumer = self._app.consumer
         now = time.monotonic()
+        # a process that was stopped and goes on did not stand still meanwhile
+        since_s, self._looked_at = min(now - self._looked_at, 2 * self._period_s), now
         retries = sum(stage.retries for stage in self._stages)
         for stage in self._stages:
             ours = [tp for tp in consumer.assignment() if tp.topic in stage.topics]
@@ -102,20 +107,22 @@ class Watchdog:
                 progress = (done, retries)
                 before = self._seen.get(tp)
                 if before is None or before[0] != progress:
-                    self._seen[tp] = (progress, now)
-                elif now - before[1] > self._stall_s:
+                    self._seen[tp] = (progress, 0.0)
+                    continue
+                stood_s = before[1] + since_s
+                self._seen[tp] = (progress, stood_s)
+                if stood_s > self._stall_s:
                     return (
                         f"{tp.topic} partition {tp.partition} has stood at offset {done} of {ends[tp]} "
-                        f"for {now - before[1]:.0f} s"
+                        f"for {stood_s:.0f} s"
                     )
         return ""
 
     def _watch_beat(self) -> None:
-        period_s = min(CHECK_S, self._stall_s / 4)
         last = time.monotonic()
-        while not self._stopped.wait(period_s):
+        while not self._stopped.wait(self._period_s):
             now = time.monotonic()
-            if now - last > period_s + ASK_S:
+            if now - last > self._period_s + ASK_S:
                 self._beat = now  # the whole process was stopped, not the loop
             last = now
             if now - self._beat > 2 * self._stall_s + ASK_S:

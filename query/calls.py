@@ -46,7 +46,7 @@ _SEARCHED: Final = {
     "log": ("Body", "EventName", "arrayStringConcat(mapValues(LogAttributes), '\\n')"),
 }
 """Kind -> what `text` is looked for in."""
-_READ: Final = ("ordered", "hashed", "call_id", "signal")
+_READ: Final = ("ordered", "nanos", "hashed", "call_id", "signal")
 """Columns of a list that are read and not shown."""
 _DURATION: Final = {
     "tool": "DurationNs",
@@ -80,7 +80,7 @@ async def _list(asked: Asked) -> Answer:
     if slowest and kind == "log":
         raise QueryError("bad_combination", "log records have no duration", field="order", hint="latest")
     ordered = _DURATION[kind] if slowest else f"toUnixTimestamp64Nano({place.time})"
-    value, hashed = asked.resume(2**63 - 1, 2**32)
+    value, nanos, hashed = asked.resume(2**63 - 1, 2**63 - 1, 2**32)
     summary, page = await _summary(asked, place, (where, parameters), ordered)
     if page and not asked.after:
         # The rows of the first page are among these: the texts of all others need not be read once more.
@@ -91,18 +91,21 @@ async def _list(asked: Asked) -> Answer:
             )
         parameters |= {"page": page, "least": min(page)}
     texts = "".join(f", leftUTF8({column}, {EXCERPT}) AS text_{shown}" for shown, column in _TEXTS[kind].items())
+    # Time and hash are the id, so that of two rows shown one always comes first.
+    at, resumed = f"toUnixTimestamp64Nano({place.time})", "({value:Int64}, {nanos:Int64}, {hashed:UInt64})"
     sql = f"""\
-SELECT {place.id} AS id, {_SHORT[kind]}{texts}, {place.time} AS at, {ordered} AS ordered, {place.hash} AS hashed
-FROM {place.table} {where} AND ({ordered}, {place.hash}) < ({{value:Int64}}, {{hashed:UInt64}})
-ORDER BY ordered DESC, hashed DESC LIMIT 1 BY id LIMIT {{limit:UInt32}}"""  # noqa: S608 - constants; values are parameters
-    resumed = {"value": value, "hashed": hashed, "limit": asked["limit"] + 1, **asked.window}
-    found = await asked.query(sql, final=False, **parameters, **resumed)
+SELECT {place.id} AS id, {_SHORT[kind]}{texts}, {place.time} AS at, {ordered} AS ordered, {at} AS nanos,
+    {place.hash} AS hashed
+FROM {place.table} {where} AND ({ordered}, {at}, {place.hash}) < {resumed}
+ORDER BY ordered DESC, nanos DESC, hashed DESC LIMIT 1 BY id LIMIT {{limit:UInt32}}"""  # noqa: S608 - constants; values are parameters
+    after = {"value": value, "nanos": nanos, "hashed": hashed, "limit": asked["limit"] + 1, **asked.window}
+    found = await asked.query(sql, final=False, **parameters, **after)
     rows = found.as_dicts()[: asked["limit"]]
     shown = await with_hooks(asked, rows, EXCERPT) if hooked else rows
     return Answer(
         body={"kind": kind, "summary": summary, "calls": [_short(row) for row in shown]},
         rows="calls",
-        keys=[(row["ordered"], row["hashed"]) for row in rows],
+        keys=[(row["ordered"], row["nanos"], row["hashed"]) for row in rows],
         more=len(found.rows) > len(rows) or (not asked.after and summary["calls"] > len(rows)),
         total=summary["calls"],
         next=fencing.runnable(fencing.command("calls", row["id"]) for row in rows[:1]),
@@ -196,7 +199,7 @@ async def _one(asked: Asked) -> Answer:
     fields = {
         key: fencing.name(value) if isinstance(value, str) else value
         for key, value in row.items()
-        if value not in ("", None, -1, []) and not key.startswith(("Source", "Version"))
+        if value not in ("", None, -1, []) and not key.startswith(("Source", "Version", "KeySession"))
     }
     session, trace, span = (row.get(name, "") for name in ("SessionId", "TraceId", "SpanId"))
     below = {"span": span} if span else {}

@@ -1,7 +1,9 @@
 """Ids of calls, spans and log records: stable, and told by their first letter and by time where to look.
 
 `t18886d3c4f2a0000.1f2e3d4c`: a tool call, the nanoseconds since 1970 at which it began, a hash of what else tells it
-apart. The session is left out of the hash, because a link that comes late may still change it.
+apart. The session is left out of the hash, because a link that comes late may still change it; `KeySession` is the
+session of what has no id of its own and therefore no link. It is empty wherever `CallId` is not, so that both together
+make ids of calls with `CallId` what they were before there was a `KeySession`.
 """
 
 from __future__ import annotations
@@ -37,11 +39,10 @@ class Place(NamedTuple):
         return f"concat('{self.letter}', lower(hex({nanos})), '.', lower(hex({self.hash})))"
 
 
+_CALL: Final = "TraceId, SpanId, EventSequence, concat(CallId, KeySession)"
 PLACES: Final[dict[str, Place]] = {
-    "tool": Place(
-        "t", "tool_calls", "StartTimeUnixNano", "TraceId, SpanId, EventSequence, CallId, ToolName, ArgumentsSignature"
-    ),
-    "model": Place("m", "model_calls", "StartTimeUnixNano", "TraceId, SpanId, EventSequence, CallId, RequestModel"),
+    "tool": Place("t", "tool_calls", "StartTimeUnixNano", f"{_CALL}, ToolName, ArgumentsSignature"),
+    "model": Place("m", "model_calls", "StartTimeUnixNano", f"{_CALL}, RequestModel"),
     "span": Place("s", "otel_traces", "Timestamp", "TraceId, SpanId, SpanName"),
     "log": Place("l", "otel_logs", "Timestamp", "TraceId, SpanId, EventName, Body"),
 }

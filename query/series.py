@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -19,6 +20,8 @@ MAX_SERIES: Final = 5_000
 STEPS_S: Final = (60, 300, 900, 3_600, 21_600, 86_400, 604_800)
 MOST_STEPS: Final = 30
 SECOND_NS: Final = 1_000_000_000
+FIRST: Final = (-(2**63), "")
+"""Before the key of any series."""
 
 ID: Final = "lower(hex(sipHash64(ServiceName, Operation, Name)))"
 _WHERE: Final = """\
@@ -32,7 +35,7 @@ LIST: Final = f"""\
 SELECT {ID} AS id, ServiceName AS service, toString(Operation) AS operation, toString(Name) AS name, {_SUMS},
     arraySlice(groupUniqArray(toString(ServiceVersion)), 1, 5) AS versions
 FROM series_1m {_WHERE}
-GROUP BY ServiceName, Operation, Name ORDER BY calls DESC LIMIT {MAX_SERIES}"""  # noqa: S608 - constants
+GROUP BY ServiceName, Operation, Name ORDER BY calls DESC, id LIMIT {MAX_SERIES}"""  # noqa: S608 - constants
 NAMED: Final = f"""\
 SELECT DISTINCT {ID} AS id, ServiceName AS service, toString(Operation) AS operation, toString(Name) AS name
 FROM series_1m WHERE startsWith(id, {{id:String}}) LIMIT 2"""  # noqa: S608 - constants
@@ -72,24 +75,25 @@ async def _list(asked: Asked) -> Answer:
     chosen = {name: asked[name] or "" for name in ("service", "operation", "name")}
     found = (await asked.query(LIST, **_parameters(asked, chosen))).as_dicts()
     rows = [_names(row) | _numbers(row) | {"versions": _versions(row)} for row in found]
-    orders = {
-        "calls": lambda row: -row["calls"],
-        "errors": lambda row: -row["errors"],
-        "slowest": lambda row: -(row["p95_s"] or 0.0),
-    }
-    rows.sort(key=orders[asked["order"]])
-    (first,) = asked.resume(-1)
-    page = rows[first + 1 : first + 1 + asked["limit"]]
+    keyed = sorted(((_key(row, asked["order"]), row) for row in rows), key=itemgetter(0))
+    left = [(key, row) for key, row in keyed if key > asked.resume(*FIRST)]
+    page = left[: asked["limit"]]
     return Answer(
-        body={"series": page},
+        body={"series": [row for _, row in page]},
         rows="series",
-        keys=[(first + 1 + n,) for n in range(len(page))],
-        more=first + 1 + len(page) < len(rows),
+        keys=[key for key, _ in page],
+        more=len(page) < len(left),
         total=len(rows),
         coverage={"series_not_read": True} if len(found) == MAX_SERIES else {},
-        next=fencing.runnable(fencing.command("series", row["id"]) for row in page[:1]),
+        next=fencing.runnable(fencing.command("series", row["id"]) for _, row in page[:1]),
         narrower=("telltale series --order errors --since 2h", "telltale series --order slowest --since 2h"),
     )
+
+
+def _key(row: dict[str, Any], order: str) -> tuple[int, str]:
+    """Where a series stands in the list, those that are otherwise equal by their ids; a cursor resumes after it."""
+    value = round((row["p95_s"] or 0) * 1e9) if order == "slowest" else row[order]
+    return -value, row["id"]
 
 
 async def _one(asked: Asked) -> Answer:
@@ -104,10 +108,9 @@ async def _one(asked: Asked) -> Answer:
     versions = (await asked.query(VERSIONS, **parameters)).as_dicts()
     documents = (await asked.query(FOUND, **chosen)).rows
     verdicts = (await asked.query(VERDICTS, **chosen)).as_dicts()
-    (first,) = asked.resume(-1)
-    rows = [
-        {"at": rfc3339(row["at_s"] * SECOND_NS)} | _numbers(row) | {"versions": _versions(row)} for row in over_time
-    ]
+    (after_s,) = asked.resume(-1)
+    left = [row for row in over_time if row["at_s"] > after_s]
+    rows = [{"at": rfc3339(row["at_s"] * SECOND_NS)} | _numbers(row) | {"versions": _versions(row)} for row in left]
     return Answer(
         body={
             **_names({"id": identity, **chosen}),
@@ -122,11 +125,11 @@ async def _one(asked: Asked) -> Answer:
             "verdicts": [_verdict(row) for row in verdicts],
             "findings": [short(orjson.loads(document)) for (document,) in documents],
             "step_s": step,
-            "over_time": rows[first + 1 :],
+            "over_time": rows,
         },
         rows="over_time",
-        keys=[(n,) for n in range(first + 1, len(rows))],
-        total=len(rows),
+        keys=[(row["at_s"],) for row in left],
+        total=len(over_time),
         next=_next(chosen, versions),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from query import fencing
@@ -26,6 +28,11 @@ SHORT_ID: Final = 20
 """A turn's id is shown where it is no longer than this: its number is enough to ask for it."""
 EXCERPT: Final = 250
 """Characters of arguments and results that are read for the outline."""
+
+Key = tuple[int, int]
+"""Where a row stands in an outline: when its first step began, and its number among the rows of that time."""
+FIRST: Final[Key] = (-(2**63), 0)
+"""Before any."""
 
 _FACT: Final = """\
 SELECT '{fact}' AS Fact, toString({name}) AS name, {id} AS Id, TurnId, toString(AgentName) AS AgentName, {columns},
@@ -62,7 +69,7 @@ FROM markers WHERE SessionId = {id:String}"""
 
 STEPS: Final = f"""\
 SELECT * FROM ({_TOOL} UNION ALL {_MODEL} UNION ALL {_MARKER})
-ORDER BY start_ns, EventSequence, end_ns, SpanId
+ORDER BY start_ns, EventSequence, end_ns, SpanId, Fact, name, Id
 LIMIT {MAX_STEPS + 1}"""  # noqa: S608 - constants
 
 TOTALS: Final = f"""\
@@ -110,8 +117,8 @@ async def session(asked: Asked) -> Answer:
     found = await of_session(asked, identity, most=3)
     listed = turns(steps[:MAX_STEPS])
     rows = _rows(asked, listed)
-    (first,) = asked.resume(-1)
-    shown = rows[first + 1 : first + 1 + asked["limit"]]
+    left = [(key, row) for key, row in rows if key > asked.resume(*FIRST)]
+    page = left[: asked["limit"]]
     return Answer(
         body={
             "session_id": identity,
@@ -122,11 +129,11 @@ async def session(asked: Asked) -> Answer:
             "slowest": _slowest(steps),
             "failing": _failing(steps),
             "turns": len(listed),
-            "steps": shown,
+            "steps": [row for _, row in page],
         },
         rows="steps",
-        keys=[(first + 1 + n,) for n in range(len(shown))],
-        more=first + 1 + len(shown) < len(rows),
+        keys=[key for key, _ in page],
+        more=len(page) < len(left),
         total=len(rows),
         coverage=await _coverage(asked, identity, steps) | ({"steps_not_read": True} if beyond else {}),
         next=_next(found, steps),
@@ -155,19 +162,31 @@ def _distinct(steps: Sequence[dict[str, Any]], column: str, most: int = 5) -> li
     return list(dict.fromkeys(step[column] for step in steps if step[column]))[:most]
 
 
-def _rows(asked: Asked, listed: Sequence[Turn]) -> list[dict[str, Any]]:
-    """Turns, each followed by its steps; of one turn only, or turns only, where that was asked."""
+def _rows(asked: Asked, listed: Sequence[Turn]) -> list[tuple[Key, dict[str, Any]]]:
+    """Turns, each followed by its steps; of one turn only, or turns only, where that was asked. Each with its key."""
     wanted = asked["turn"]
     if wanted is not None and wanted > len(listed):
         raise QueryError("bad_value", f"there is no turn {wanted}", field="turn", hint=f"1 to {len(listed)}")
-    rows = []
+    rows: list[tuple[int, dict[str, Any]]] = []
     alone = len({step["AgentName"] for turn in listed for step in turn.steps if step["Fact"] != "prompt"}) == 1
     for number, turn in enumerate(listed, 1):
         if wanted in (None, number):
-            rows.append(_turn(number, turn))
+            rows.append((turn.steps[0]["start_ns"], _turn(number, turn)))
             if asked["detail"] == "steps":
-                rows += fold(turn.steps, alone=alone)
-    return rows
+                rows += _begun(turn.steps, fold(turn.steps, alone=alone))
+    return [
+        ((start_ns, number), row)
+        for start_ns, of_one_time in groupby(rows, itemgetter(0))
+        for number, (_, row) in enumerate(of_one_time)
+    ]
+
+
+def _begun(steps: Sequence[dict[str, Any]], folded: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Folded steps, each with the time at which the first of them began."""
+    at = 0
+    for row in folded:
+        yield steps[at]["start_ns"], row
+        at += row.get("times", 1) * (len(row["steps"]) if row["kind"] == "cycle" else 1)
 
 
 def _turn(number: int, turn: Turn) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from query.functions import TABLE_FUNCTIONS, allowed
+from query.sql_names import check_calls, check_names
+from query.sql_scope import visible_cte
 from schemas.errors import QueryError
 from schemas.tables import TABLES, VIEWS
 
@@ -33,7 +35,7 @@ _DENIED: Final = (
         (exp.Parameter, exp.SessionParameter, exp.Placeholder),
         "query parameters",
     ),
-    ((exp.Into, exp.Lock, exp.Command, exp.DML, exp.DDL, exp.Values), "anything but SELECT"),
+    ((exp.Into, exp.Lock, exp.Command, exp.DML, exp.DDL, exp.Values, exp.Comprehension), "anything but SELECT"),
 )
 
 # A statement outside its grammar is logged by sqlglot, text and all; here it is an answer to the user.
@@ -50,11 +52,21 @@ def safe_sql(text: str, limit: int) -> str:
     Raises:
         QueryError: It is not one SELECT over our tables; the hint says what is possible.
     """
-    statement = _parse(text)
+    try:
+        return _checked(_parse(text), limit)
+    except RecursionError as error:
+        said = "the SQL is nested too deeply"
+        raise QueryError("too_complex", said, field="sql", hint="nest less, or use fewer WITH queries") from error
+
+
+def _checked(statement: exp.Query, limit: int) -> str:
     _check_nodes(statement)
     _check_tables(statement)
+    check_names(statement)
     written = _limited(statement, limit).sql(DIALECT, comments=False)
-    _check_words(sqlglot.tokenize(written, read=DIALECT))
+    tokens = sqlglot.tokenize(written, read=DIALECT)
+    _check_words(tokens)
+    check_calls(tokens)
     return written
 
 
@@ -81,9 +93,6 @@ def _parse(text: str) -> exp.Query:
         statements = [s for s in sqlglot.parse(text, read=DIALECT) if s is not None]
     except SqlglotError as error:
         raise QueryError("syntax", _first_line(error), field="sql", hint="this is ClickHouse SQL") from error
-    except RecursionError as error:
-        said = "the SQL is nested too deeply"
-        raise QueryError("too_complex", said, field="sql", hint="nest less, or use WITH") from error
     if len(statements) != 1:
         raise QueryError("one_statement", "exactly one statement is run", field="sql", hint="leave the `;` out")
     statement = statements[0].unnest()
@@ -110,28 +119,13 @@ def _check_nodes(statement: exp.Query) -> None:
         if isinstance(node, exp.Identifier) and not _PLAIN_NAME.fullmatch(node.name):
             said = f"{node.name[:60]!r} cannot be a name here"
             raise QueryError("not_allowed", said, field="sql", hint="letters, digits and `_`")
-        if isinstance(node, exp.In):
-            _check_in(node)
-
-
-def _check_in(node: exp.In) -> None:
-    """`x IN name` reads a table, though it looks like a column."""
-    for operand in (node.args.get("field"), *node.expressions):
-        named = operand.unnest() if isinstance(operand, exp.Expression) else operand
-        if isinstance(named, (exp.Column, exp.Dot)) and not _is_bare(named):
-            said = "IN takes a list or a subquery here"
-            raise QueryError("not_allowed", said, field="sql", hint="x IN (SELECT ...), or x IN (1, 2)")
-
-
-def _is_bare(named: exp.Expression) -> bool:
-    return isinstance(named, exp.Column) and not named.table
 
 
 def _check_tables(statement: exp.Query) -> None:
-    known = READABLE | {cte.alias for cte in statement.find_all(exp.CTE)}
     for table in statement.find_all(exp.Table):
         if isinstance(table.this, exp.Identifier):
-            if table.db or table.catalog or table.name not in known:
+            known = table.name in READABLE or visible_cte(table, table.name) is not None
+            if table.db or table.catalog or not known:
                 name = ".".join(part for part in (table.catalog, table.db, table.name) if part)
                 raise QueryError("unknown_table", f"there is no table {name[:100]!r}", field="sql", hint=_tables_hint())
         elif table.this.name.lower() not in TABLE_FUNCTIONS or table.db:

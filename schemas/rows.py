@@ -146,10 +146,22 @@ def dead_letter_rows(dead_letters: Sequence[DeadLetterLike]) -> pa.Table:
 Source = tuple[Sequence[str], Sequence[int], Sequence[int]]
 
 
-def _fact_rows(table: Table, facts: Sequence[tuple[Any, ...]], source: Source, version: int) -> pa.Table:
-    own = len(table.sent) - len(source) - 1  # the source and Version follow the fact's own fields
+def _fact_rows(
+    table: Table, facts: Sequence[ToolCall] | Sequence[ModelCall] | Sequence[Marker], source: Source, version: int
+) -> pa.Table:
+    own = len(table.sent) - len(source) - 2  # the source, Version and KeySession follow the fact's own fields
     fields: list[Iterable[Any]] = list(zip(*facts, strict=True)) if facts else [()] * own
-    return _table(table, [*fields, *source, [version] * len(facts)])
+    return _table(table, [*fields, *source, [version] * len(facts), [_key_session(fact) for fact in facts]])
+
+
+def _key_session(fact: ToolCall | ModelCall | Marker) -> str:
+    """What tells it from a fact of another session that began when it did, where no id does.
+
+    Never of a fact with a trace: its session may become known later, and its row must still replace the first.
+    """
+    if fact.trace_id or fact.span_id or (not isinstance(fact, Marker) and fact.call_id):
+        return ""
+    return fact.session_id
 
 
 def _source(topic: str, partition: int, offsets: Sequence[int]) -> Source:

@@ -32,7 +32,13 @@ MAX_JSON_CHARS: Final = 1_000_000
 MAX_DEPTH: Final = 200
 CUT_VALUE_CHARS: Final = 513
 CUT_TOTAL_CHARS: Final = 4_000
-PLACEHOLDERS: Final = frozenset({"__REDACTED__", "<elided>", "<REDACTED>", "[REDACTED]", "null", "None"})
+CUT_ATTRIBUTE_CHARS: Final = 128
+PLACEHOLDERS: Final = frozenset(
+    {
+        "__REDACTED__", "<elided>", "<REDACTED>", "[REDACTED]", "REDACTED", "[redacted]", "[Filtered]", "***", "null",
+        "None", "[image]", "[Image]", "[IMAGE]", "<image>", "[image data]", "[image omitted]", "[screenshot]",
+    }
+)  # fmt: skip
 """Texts that producers send instead of hidden content."""
 
 _GEMINI_CUT: Final = re.compile(r"\.\.\.\[TRUNCATED: original length (\d{1,12})\]\s*\"?[\]}]?\s*\Z")
@@ -88,9 +94,11 @@ def _whole(value: Any, depth: int) -> Any:
 
 
 def is_cut(text: str) -> bool:
-    """Whether its producer cut this text, by the marks that Claude Code and Gemini CLI leave."""
+    """Whether this text was cut: by the marks that Claude Code and Gemini CLI leave, or an object that does not end."""
     if "…" in text and _has_cut_value(text):
         return True
+    if text[:1] == "{" and len(text) >= CUT_ATTRIBUTE_CHARS and text.rstrip()[-1] not in "}\"])'`":
+        return True  # an SDK's or a Collector's limit of attribute lengths
     return "...[TRUNCATED" in text[-80:] and _GEMINI_CUT.search(text[-120:]) is not None
 
 

@@ -46,6 +46,8 @@ def options(arguments: Sequence[str], environment: Mapping[str, str]) -> Options
             found[word[2:]] = True
         elif word in ("--url", "--otlp", "--severity") and words:
             found[word[2:]] = words.pop(0)
+        elif word == "--otlp-http" and words:
+            found["otlp"] = words.pop(0)
         elif word == "--patience-ms" and words and words[0].isdecimal():
             found["patience_ms"] = int(words.pop(0))
         elif word in AGENTS and "agent" not in found:

@@ -8,7 +8,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
+from detectors.loops.commands import Command, command_of
 from detectors.loops.policies import ToolPolicies, ToolPolicy
+from detectors.loops.results import NOTHING_TOLD, is_error, is_silent
 from schemas.facts import STRENGTHS, Marker, ModelCall, SessionFact, ToolCall, size_of
 
 FULL, TRUNCATED, ARGUMENTS, SIZE, NAME = range(5)
@@ -40,8 +42,10 @@ SPAN: Final = 8192
 """Told by a span."""
 MERGED: Final = 16384
 """Told by a hook and by the agent: nothing says more."""
+NOTE: Final = 65536
+"""A note that the agent makes for itself, a thought or a plan: no step of its work."""
 BRIEF: Final = 32768
-"""It succeeded with a short answer, one of a few: to many questions it is the same."""
+"""It succeeded, and not with much: many questions, each of them another, may have this answer."""
 
 MAX_TEXT: Final = 160
 MAX_ID: Final = 64
@@ -49,24 +53,23 @@ MAX_SIGNATURE: Final = 20
 """Of a hash so many hex digits tell the calls of a session apart."""
 MAX_TIME_NS: Final = 2**62
 MAX_WAITING_TEXT: Final = 400
+MAX_RECEIPT: Final = 200
+"""What answers that something was sent is an id or a sentence; more is an answer of its own."""
 _MAX_TOKENS: Final = 2**50
 _MAX_COST_USD: Final = 1e9
-MAX_COMMAND: Final = 1024
-MAX_COMMAND_END: Final = 512
-_WRITING: Final = frozenset({"shell_mutations"})
+_JSON_FIRST: Final = frozenset("{[")
 MIN_SIZED_BYTES: Final = 256
 """Shorter results are often as long as another by chance (`state 1`, `state 2`)."""
 SIZE_RANK: Final = 2
 _CUT_LENGTHS: Final = frozenset({300, 4096})
 """A result text as long as this may have been cut on its way here: the signature is the better witness then."""
 _SAVED_TO: Final = re.compile(r"saved to:?\s*[^\s\]]{1,400}", re.IGNORECASE)
-_EXIT: Final = re.compile(
-    r"\A(?:process exited with code|exit code) -?\d{1,5}\s*(?:original token count: \d{1,9}\s*)?(?:output:)?",
+_STATE: Final = re.compile(
+    r""""(?:status|state|phase|progress)"\s*:\s*"\w{0,24}(?:ing|pending|queued|progress|scheduled)\w{0,12}\""""
+    r"""|"(?:done|finished|completed?|ready)"\s*:\s*false""",
     re.IGNORECASE,
 )
-"""How shells tell that a command failed: no more than the outcome says already."""
-_WRITES: Final = re.compile(r"\s&?[12]?>{1,2}[\s\w./~$\\\"']|>>|(?<!<)<<-?\s?[\\\"']*[a-z_]{2}")
-"""A redirection into a file, or a here-document: a script of its own, which most often edits something."""
+"""A field that says that something is not finished."""
 _CLEAN: Final = {**dict.fromkeys(range(32), " "), ord("`"): "'"}
 _RANKS: Final[dict[str, int]] = {strength: rank for rank, strength in enumerate(STRENGTHS)}
 _SIGNAL_FLAGS: Final = {"message": MESSAGE, "hook": HOOK, "span": SPAN}
@@ -221,18 +224,24 @@ def from_marker(fact: Marker, ident: str) -> Call:
 def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, least: tuple[int, int]) -> Call:
     """A tool call as an entry; `least`: characters below which a result says nothing, and a success little."""
     (
-        _, _, agent, round_id, _, tool, signature, strength, result_signature, result_strength, _, result,
+        _, _, agent, round_id, _, tool, signature, strength, result_signature, result_strength, arguments, result,
         outcome, _, start, duration, _, _, _, version, trace_id, span_id, _, _, _, sequence, _,
     ) = fact  # fmt: skip
     start, duration, sequence = _numbers(start, duration, sequence)
     policy = policies.of(tool)
-    failed = outcome in {"error", "denied"}
+    command = command_of(arguments, policy, policies)
+    short = result.lower() if result and len(result) <= MAX_WAITING_TEXT else ""
+    if short and not policies.hints(short):
+        short = ""
+    failed = outcome in {"error", "denied"} or (
+        command.edits and (is_error(result) or policies.says("refusals", short))
+    )
     arguments_rank = _RANKS.get(strength, 3) if signature else 3
     result_rank = _RANKS.get(result_strength, 3) if result_signature else 3
     if result_rank == FULL and "saved to" in result and policies.says("envelopes", result.lower()):
         result_rank = TRUNCATED  # the harness kept the output elsewhere and sends how it begins
     level = _LEVEL[arguments_rank][result_rank]
-    flags = _flags(fact, policy, policies, failed, least)
+    flags = _flags(fact, policy, policies, (command, failed, short), least)
     if result_rank == SIZE_RANK and size_of(result_signature) >= MIN_SIZED_BYTES:
         flags |= SIZED
     if flags & (MUTATING | ACKNOWLEDGED) and level >= SIZE:
@@ -249,7 +258,7 @@ def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, least: tuple[i
 
 def _result_key(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, rank: int) -> str:
     kind = f"!{fact.error_type[:MAX_ID]}" if failed else ""
-    if policy.sends and not failed:
+    if policy.sends and not failed and len(fact.result) <= MAX_RECEIPT:
         return f"{kind}sent"
     if rank == TRUNCATED and policies.says("envelopes", fact.result.lower()):
         return f"{kind}e{_digest(_SAVED_TO.sub('', fact.result))}"
@@ -271,61 +280,45 @@ def merged(one: Call, other: Call) -> Call:
     )  # fmt: skip
 
 
-def _flags(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, least: tuple[int, int]) -> int:
+def _flags(
+    fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, what: tuple[Command, bool, str], least: tuple[int, int]
+) -> int:
+    (edits, kinds), failed, short = what
     flags = (FAILED if failed else 0) | _SIGNAL_FLAGS.get(fact.signal, 0)
-    edits = policy.mutating or (policy.edits_by and policies.edits(policy, fact.arguments[:MAX_COMMAND]))
-    mutating, polling, ignored = edits, policy.polling, policy.ignored
-    if policy.shell and fact.arguments:
-        kinds = _command(fact.arguments, policies)
-        ignored = ignored or "shell_ignored" in kinds
-        if "shell_waits" in kinds:
-            polling, flags = True, flags | WAITING  # waiting for what is not there yet fails, and is tried again
-        if "shell_observes" in kinds:
-            flags |= OBSERVING
-        mutating = mutating or "shell_mutations" in kinds
-    if ignored:
-        flags |= IGNORED
-    flags |= OBSERVING if policy.observes else STABLE if policy.stable else 0
+    flags |= NOTE if policy.acknowledges and not edits else 0
+    flags |= IGNORED if policy.ignored or "shell_ignored" in kinds else 0
+    flags |= WAITING if "shell_waits" in kinds else 0  # waiting for what is not there yet fails, and is tried again
+    flags |= OBSERVING if policy.observes or "shell_observes" in kinds else STABLE if policy.stable else 0
     if policy.wrapper and fact.dialect == "codex" and not failed and ("tools." in fact.arguments or not fact.arguments):
         flags |= WRAPPER
     result = fact.result
-    short = result.lower() if len(result) <= MAX_WAITING_TEXT else ""
-    if short and not policies.hints(short):
-        short = ""
     if short and not edits and policies.says("absent", short):
         flags |= ABSENT
-    if result:
-        said = _characters(result)
-        flags |= ACKNOWLEDGED if said < least[0] else BRIEF if said < least[1] and not failed else 0
+    if result or fact.result_signature == NOTHING_TOLD:
+        if is_silent(result, least[0], failed):
+            flags |= ACKNOWLEDGED
+        elif not failed and len(result) < least[1] and not is_error(result):
+            flags |= BRIEF
     if failed:
         return flags
+    mutating = edits or "shell_mutations" in kinds
     if mutating:
         flags |= MUTATING
-    if polling or (short and policies.says("waiting", short)):
+    if policy.polling or (short and policies.says("waiting", short)) or _unfinished(result):
         flags |= WAITING
     if policy.acknowledges or policy.sends or mutating or (short and policies.says("acknowledgements", short)):
         flags |= ACKNOWLEDGED
     return flags
 
 
-def _command(arguments: str, policies: ToolPolicies) -> frozenset[str]:
-    """Which kinds of command a command line is; of a long one, a script, by how it begins and ends."""
-    if len(arguments) > MAX_COMMAND:
-        arguments = f"{arguments[:MAX_COMMAND]} {arguments[-MAX_COMMAND_END:]}"
-    command = arguments.lower()
-    if ">" in command:
-        command = command.replace("> /dev/null", "").replace(">/dev/null", "").replace("2>&1", "")
-    kinds = policies.commands(command)
-    if "shell_mutations" not in kinds and (">" in command or "<<" in command) and _WRITES.search(command):
-        kinds |= _WRITING
-    return kinds
-
-
-def _characters(result: str) -> int:
-    """How many characters a result holds beside the words by which shells tell that a command failed."""
-    said = result.strip()
-    told = _EXIT.match(said)
-    return len(said[told.end() :].strip()) if told else len(said)
+def _unfinished(result: str) -> bool:
+    """Whether a field of a result in JSON, at its beginning or end, says that something still goes on."""
+    if result[:1] not in _JSON_FIRST:
+        return False
+    ends = (
+        result if len(result) <= 2 * MAX_WAITING_TEXT else f"{result[:MAX_WAITING_TEXT]} {result[-MAX_WAITING_TEXT:]}"
+    )
+    return _STATE.search(ends) is not None
 
 
 def quoted(text: str) -> str:

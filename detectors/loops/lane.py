@@ -6,6 +6,7 @@ before, so nothing is searched unless the call has been seen before.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from detectors.loops.calls import (
@@ -16,6 +17,7 @@ from detectors.loops.calls import (
     FAILED,
     MUTATING,
     NO_EVIDENCE,
+    NOTE,
     OBSERVING,
     SIZE,
     SIZE_RANK,
@@ -31,6 +33,7 @@ from detectors.loops.parameters import LoopParameters
 
 MAX_PERIOD: Final = 5
 MAX_STEPS: Final = 40
+MINUTE_NS: Final = 60_000_000_000
 MAX_EDITS: Final = 20
 
 NO_RUNS: Final = [0] * MAX_PERIOD
@@ -145,7 +148,9 @@ class Lane:
         return shorter > 0 and ended - start >= shorter * _OVERLAP
 
     def _streaks(self, call: Call) -> None:
-        last = self.steps[-1].call if self.steps and self.rounds else None
+        if call.flags & NOTE:
+            return  # a thought between two errors does not part them
+        last = next((s.call for s in reversed(self.steps) if not s.call.flags & NOTE), None) if self.rounds else None
         if last is None or last.tool != call.tool:
             self.same_error = self.same_result = self.failing = 1
             return
@@ -236,6 +241,7 @@ class Lane:
         found: list[Step] = []
         beside: dict[str, str] = {}
         unit, waits, waited = self.unit + 1, True, True
+        later, pause_ns = call.start, parameters.quiet_minutes * MINUTE_NS
         for step in reversed(self.steps):
             other = step.call
             if step.ordinal < oldest or (in_a_row and unit - step.unit > 1):
@@ -250,7 +256,8 @@ class Lane:
                 break
             elif step.unit != unit:  # a fan-out counts once
                 found.append(step)
-                unit, waits, waited = step.unit, False, waited and waits
+                waits = waits or later - other.end > pause_ns  # something waited, whatever it was
+                unit, waits, waited, later = step.unit, False, waited and waits, other.start
         return found, waited
 
     def _cycle(self, parameters: LoopParameters) -> Candidate | None:
@@ -269,7 +276,7 @@ class Lane:
                 continue
             level = max(s.call.level for s in last_round)
             failed = all(s.call.flags & FAILED for s in last_round)
-            waiting = any(s.call.flags & WAITING for s in last_round)
+            waiting = any(s.call.flags & WAITING for s in last_round) or _is_paced(steps, passes, parameters)
             several = len({s.call.arguments_key for s in last_round}) > 1
             hidden = self._hidden(last_round, p) if level >= ARGUMENTS and not failed else ""
             basis = Basis(level, failed, waiting, several, hidden)
@@ -305,14 +312,15 @@ class Lane:
 
     def _streak(self, parameters: LoopParameters) -> Candidate | None:
         last = self.steps[-1].call
-        if last.flags & NO_EVIDENCE:
+        if last.flags & (NO_EVIDENCE | NOTE):
             return None
+        work = [s for s in self.steps if not s.call.flags & NOTE]
         for pattern, length, row in (
             (ERROR, self.same_error, parameters.same_error),
             (RESULT, self.same_result, parameters.same_result),
             (FAILING, self.failing, parameters.failed_differently),
         ):
-            steps = self.steps[-length:] if length > 1 else []
+            steps = work[-length:] if length > 1 else []
             if len({s.unit for s in steps}) < 3 or (pattern == RESULT and last.flags & (WAITING | MUTATING)):
                 continue
             if pattern != FAILING and len({s.call.arguments_key for s in steps}) == 1:
@@ -364,6 +372,12 @@ class Lane:
 def _are_questions(steps: list[Step]) -> bool:
     """Whether calls with one and the same short answer ask, by and large, for something else each time."""
     return bool(steps[-1].call.flags & BRIEF) and 2 * len({s.call.arguments_key for s in steps}) > len(steps)
+
+
+def _is_paced(steps: list[Step], passes: int, parameters: LoopParameters) -> bool:
+    """Whether so much time lies between the passes of a cycle that something waits for the next one."""
+    pause_ns = parameters.quiet_minutes * MINUTE_NS
+    return sum(b.call.start - a.call.end > pause_ns for a, b in pairwise(steps)) >= passes - 1
 
 
 def _is_flaky(calls: list[Step]) -> bool:

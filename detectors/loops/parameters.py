@@ -64,5 +64,5 @@ class LoopParameters:
     """So long without a repeat and the loop is over."""
     min_result_characters: int = bounded(10, 1, 4096)
     """Shorter results (`ok`, `0`) say nothing when the arguments differ."""
-    min_answer_characters: int = bounded(24, 1, 4096)
-    """Shorter successes (`valid`, `200 OK`) are one of a few answers: many questions, each asked once, may share it."""
+    min_answer_characters: int = bounded(4096, 1, 1_000_000)
+    """Shorter successes may be the answer to many questions, each asked once: only a page that is the same is none."""

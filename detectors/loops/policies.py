@@ -18,17 +18,19 @@ _FLAGS: Final = (
 )  # fmt: skip
 _LISTS: Final = ("volatile", "edits_by")
 _WORD_FLAGS: Final = ("mutating", "shell", "polling", "observes", "stable", "sends", "ignored")
+_WORD_LISTS: Final = ("reading", "edits_by", "shell_reads")
 _TEXTS: Final = (
     "waiting",
     "acknowledgements",
     "absent",
+    "refusals",
     "envelopes",
     "shell_mutations",
     "shell_waits",
     "shell_observes",
     "shell_ignored",
 )
-_RESULT_TEXTS: Final = ("waiting", "acknowledgements", "absent")
+_RESULT_TEXTS: Final = ("waiting", "acknowledgements", "absent", "refusals")
 NEVER: Final = "[^\\s\\S]"
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _SHELL_TEXTS: Final = ("shell_mutations", "shell_waits", "shell_observes", "shell_ignored")
@@ -61,7 +63,9 @@ class ToolPolicy(NamedTuple):
     volatile: tuple[str, ...] = ()
     """Fields of the result (JSON key or XML tag) that differ between equal results."""
     edits_by: tuple[str, ...] = ()
-    """A tool of several commands changes the world where its `command` or `action` is one of these."""
+    """A tool of several commands changes the world where its `command`, `action` or `method` is one of these."""
+    guessed: bool = False
+    """Nobody named it: what it is stands in the words of its name, and in its arguments."""
 
 
 @dataclass(slots=True)
@@ -97,14 +101,18 @@ class ToolPolicies:
         if named is not None:
             return named
         words = {w.lower() for w in _WORDS.findall(tool_name)}
+        own = _WORDS.findall(tool_name.rsplit("__", 1)[-1].rsplit(".", 1)[-1])
         server = {w.lower() for w in _WORDS.findall(tool_name.rsplit("__", 1)[0])}
         has = {flag: not words.isdisjoint(self.words.get(flag, frozenset())) for flag in _WORD_FLAGS}
         has["ignored"] |= not server.isdisjoint(self.words.get("ignored", frozenset()))
         has["observes"] |= has["polling"]
+        if own and own[0].lower() in self.words.get("reading", frozenset()):
+            has["mutating"] = has["sends"] = False  # `get_commit` commits nothing
         has["stable"] = has["stable"] and not (has["observes"] or has["mutating"] or has["shell"])
         return ToolPolicy(
             mutating=has["mutating"], shell=has["shell"], polling=has["polling"], observes=has["observes"],
             stable=has["stable"], sends=has["sends"], ignored=has["ignored"],
+            edits_by=tuple(sorted(self.words.get("edits_by", ()))), guessed=True,
         )  # fmt: skip
 
     def says(self, kind: str, text: str) -> bool:
@@ -149,7 +157,7 @@ class ToolPolicies:
         if pattern is None:
             names = "|".join(re.escape(name) for name in policy.edits_by)
             pattern = self._edits[policy.edits_by] = re.compile(
-                rf"""["'](?:command|action)["']\s*:\s*["'](?:{names})["']"""
+                rf"""["'](?:command|action|method|operation)["']\s*:\s*["'](?i:{names})["']"""
             )
         return pattern.search(arguments) is not None
 
@@ -218,7 +226,7 @@ def add(policies: ToolPolicies, table: Mapping[str, Any], file: str) -> None:
     policies._cache.clear()
     policies._commands.clear()
     policies._phrases = None
-    for flag, names in _section(table, "words", _WORD_FLAGS, file):
+    for flag, names in _section(table, "words", (*_WORD_FLAGS, *_WORD_LISTS), file):
         policies.words[flag] = policies.words.get(flag, frozenset()) | {n.lower() for n in names}
     for kind, phrases in _section(table, "texts", _TEXTS, file):
         merged = (*policies.texts.get(kind, ()), *(p.lower() for p in phrases))

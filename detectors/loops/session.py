@@ -13,6 +13,7 @@ from schemas.finding import MOVED_ON
 
 MAX_LANES: Final = 8
 MAX_LOOPS: Final = 8
+WARNING: Final = 1
 EDITED: Final = "edited"
 PROMPT: Final = "prompt"
 ENDED: Final = "ended"
@@ -51,6 +52,8 @@ class Session:
             if len(self.lanes) >= MAX_LANES:
                 del self.lanes[next(iter(self.lanes))]
             lane = self.lanes[agent] = Lane()
+        elif len(self.lanes) > 1:
+            self.lanes[agent] = self.lanes.pop(agent)  # the one used longest ago is the first to go
         return lane
 
     def _over(self, reason: str, agent: str) -> None:
@@ -70,9 +73,10 @@ class Session:
         if self.loops:
             self._prune()
             self._age(lane, step)
-        if not (self.loops and self._continues(lane, step)):
+        on = self._continued(lane, step) if self.loops else None
+        if on is None or on.severity < WARNING:
             candidate = lane.candidate(self.parameters)
-            if candidate is not None:
+            if candidate is not None and (on is None or candidate.severity >= WARNING > on.severity):
                 self._tell(lane, candidate)
         if new_edit:
             self._world_changed(lane, step)
@@ -98,13 +102,14 @@ class Session:
             elif step.ordinal - loop.last_ordinal >= self.parameters.move_on_calls and step.call.key not in loop.counts:
                 loop.reason = MOVED_ON
 
-    def _continues(self, lane: Lane, step: Step) -> bool:
+    def _continued(self, lane: Lane, step: Step) -> Loop | None:
+        """The loop that the call is one more of."""
         for loop in self.loops:
             if not loop.reason and loop.agent == step.call.agent and self._repeats(loop, lane, step):
                 loop.add(_key(loop.pattern, step.call), step, repeat=True)
                 self._rise(loop)
-                return True
-        return False
+                return loop
+        return None
 
     def _repeats(self, loop: Loop, lane: Lane, step: Step) -> bool:
         if _key(loop.pattern, step.call) not in loop.counts:

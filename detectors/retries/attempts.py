@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from detectors.loops.calls import MAX_ID, MAX_TIME_NS, quoted, whole
+from detectors.loops.results import substance
 from schemas.facts import STRENGTHS, Attempt, ToolCall
 
 SEPARATOR: Final = "\x1f"
+MIN_SUBSTANCE: Final = 6
 _COMPARABLE: Final = frozenset(STRENGTHS[:2])
 _RANKS: Final[dict[str, int]] = {strength: rank for rank, strength in enumerate(STRENGTHS)}
 
@@ -45,5 +47,7 @@ def attempt_of(call: ToolCall) -> Attempt | None:
 
 def _error(call: ToolCall) -> str:
     """What one failure is told from another by; "" = it does not say enough."""
+    if call.result and substance(call.result) < MIN_SUBSTANCE:
+        return ""  # an exit code, and no word of what failed
     text = call.result_signature[:MAX_ID] if call.result_strength in _COMPARABLE else ""
     return f"{call.error_type[:MAX_ID]}{SEPARATOR}{text}" if text or call.error_type else ""

@@ -10,7 +10,9 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from pipeline.decode.contract import MAX_ROWS
 from pipeline.receiver.diagnose import why_unreadable
+from pipeline.receiver.ids import exemplars_fit, log_records_fit, spans_fit, where_wrong
 from schemas.errors import DecodeError
 from schemas.topics import Signal
 
@@ -26,6 +28,8 @@ class Export(NamedTuple):
     resources: str
     """The request's only field: what a request must hold to hold anything."""
     count: Callable[[Any], int]
+    ids_fit: Callable[[Any], bool]
+    """Whether every id has its length."""
 
 
 def _spans(request: Any) -> int:
@@ -55,6 +59,7 @@ EXPORTS: Final = (
         trace_service_pb2.ExportTraceServiceResponse,
         "resource_spans",
         _spans,
+        spans_fit,
     ),
     Export(
         "logs",
@@ -64,6 +69,7 @@ EXPORTS: Final = (
         logs_service_pb2.ExportLogsServiceResponse,
         "resource_logs",
         _log_records,
+        log_records_fit,
     ),
     Export(
         "metrics",
@@ -73,6 +79,7 @@ EXPORTS: Final = (
         metrics_service_pb2.ExportMetricsServiceResponse,
         "resource_metrics",
         _data_points,
+        exemplars_fit,
     ),
 )
 BY_SIGNAL: Final[dict[Signal, Export]] = {export.signal: export for export in EXPORTS}
@@ -87,14 +94,18 @@ class Inspected(NamedTuple):
 
 
 def inspect(export: Export, body: bytes) -> Inspected:
-    """Parse a request to know that it can be parsed, and count it.
+    """Parse a request to know that it can be parsed, check its ids, and count it.
 
     Raises:
-        DecodeError: It is not that request; the text says where and why.
+        DecodeError: It is not that request, or decoding would not take it; the text says where and why.
     """
     try:
         request = export.request.FromString(body)
     except ProtobufDecodeError as error:
         reason = why_unreadable(export.request.DESCRIPTOR, body) or str(error)
         raise DecodeError(f"not a protobuf {export.request.DESCRIPTOR.name}: {reason}") from error
-    return Inspected(export.count(request), not len(getattr(request, export.resources)))
+    records = export.count(request)
+    # more records are refused for that, and are not looked at
+    if records <= MAX_ROWS and not export.ids_fit(request):
+        raise DecodeError(where_wrong(request))
+    return Inspected(records, not len(getattr(request, export.resources)))

@@ -26,7 +26,10 @@ _HEADER_LINE: Final = re.compile(
 _CALL_ID: Final = re.compile(r"tool_call_id\\?[\"']?\s*[:=]\s*\\?[\"']([^\"'\\]{1,256})")
 _HTTP_STATUS: Final = re.compile(r"(?<!\d)([45]\d\d)(?!\d)")
 _REJECTED: Final = re.compile(r"\brejected(?::| by )")
-_EXIT_FIRST: Final = frozenset("{eEpPCWOS")
+_EXIT_FIRST: Final = frozenset("eEpPCWOS")
+_EXIT_TAG: Final = re.compile(r"<returncode>(-?\d{1,10})</returncode>")
+_EXIT_LAST: Final = re.compile(r"\[(?:The command completed|Command finished) with exit code (-?\d{1,10})\.?\]\Z")
+MAX_LAST_LINE: Final = 80
 _EXIT_KEYS: Final = ("exitCode", "exit_code", "returncode", "returnCode")
 
 
@@ -111,17 +114,29 @@ def constant(value: str) -> Transform:
 
 
 def exit_code(text: str) -> str | None:
-    """The exit code of a command: first line or header of its output, or a key of its JSON result."""
-    if text[:1] not in _EXIT_FIRST:
-        return None
-    if text[0] == "{":
-        value = load(text) if "xit" in text or "eturn" in text else None
-        found: dict[str, Any] = value if isinstance(value, dict) else {}
-        for key in _EXIT_KEYS:
-            code = found.get(key)
-            if isinstance(code, int) and not isinstance(code, bool):
-                return str(code)
-        return None
+    """The exit code of a command: first line, header or last line of its output, or a key of its JSON result."""
+    match = _EXIT_LAST.search(text[-MAX_LAST_LINE:]) if text[-1:] == "]" else None
+    if match is None and text[:1] == "<":
+        match = _EXIT_TAG.match(text)
+    if match is not None:
+        return match.group(1)
+    if text[:1] == "{":
+        return _exit_key(text) if "xit" in text or "eturn" in text else None
+    return _exit_line(text) if text[:1] in _EXIT_FIRST else None
+
+
+def _exit_key(text: str) -> str | None:
+    value = load(text)
+    found: dict[str, Any] = value if isinstance(value, dict) else {}
+    about = found.get("metadata")
+    for key in _EXIT_KEYS:
+        code = found.get(key, about.get(key) if isinstance(about, dict) else None)
+        if isinstance(code, int) and not isinstance(code, bool):
+            return str(code)
+    return None
+
+
+def _exit_line(text: str) -> str | None:
     for number, line in enumerate(text[:512].split("\n", 8)):
         match = _EXIT.match(line)
         if match:

@@ -13,7 +13,7 @@ from typing import Any
 
 from faust.types import TP
 
-from pipeline.stages.place import Place
+from pipeline.stages.place import P, Place
 from schemas.errors import TelltaleError
 
 
@@ -80,13 +80,13 @@ class Agents:
         flush = self._flushes.get(place.tp)
         return place.lock.locked() or (flush is not None and not flush.done())
 
-    def flush(self, place: Place, work: Coroutine[Any, Any, None]) -> None:
+    def flush(self, place: P, work: Callable[[P], Coroutine[Any, Any, None]]) -> None:
         """Flush a partition that is not busy, without waiting for it."""
-        self._flushes[place.tp] = asyncio.create_task(self._guarded(work))
+        self._flushes[place.tp] = asyncio.create_task(self._guarded(place, work))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, place: P, work: Callable[[P], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work(place)
         except Exception as exc:
             await self.fail(exc)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -172,16 +173,20 @@ class EmbeddedApp:
         if self._stopping:
             return
         self._stopping = True
-        if self.app.started and not self.app.crashed:
-            try:
-                async with asyncio.timeout(drain_timeout_s):
-                    for stage in self._stages:
-                        await stage.drain()
-            except TimeoutError:
-                _log.warning("the stages were not drained after %g s; the next start repairs it", drain_timeout_s)
-        for stage in self._stages:
-            await stage.close()
-        await self.app.stop()
+        async with AsyncExitStack() as stack:  # each of it, whatever fails before
+            stack.push_async_callback(self.app.stop)
+            for stage in reversed(self._stages):
+                stack.push_async_callback(stage.close)
+            if self.app.started and not self.app.crashed:
+                await self._drain(drain_timeout_s)
+
+    async def _drain(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                for stage in self._stages:
+                    await stage.drain()
+        except TimeoutError:
+            _log.warning("the stages were not drained after %g s; the next start repairs it", timeout_s)
 
     def _raise_crash(self) -> None:
         if self.app.crashed:

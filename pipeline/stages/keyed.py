@@ -6,7 +6,7 @@ the key: replays, the previous stage's and our own, are skipped key by key, so a
 
     flush, under the partition's lock
       1  every 0.2 s: publish what followed (findings, messages for the next stage), await it
-      and every 100 messages or 1 s, as whole states are larger than what changed in them
+      and every 100 messages or 5 s, as whole states are larger than what changed in them
       2  in a fleet commit as before: who lost the partition in its sleep hears of it here
          send each changed key to the changelog, await it
       3  put it into the table: the table holds only what the log has
@@ -21,6 +21,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import orjson
@@ -39,8 +40,6 @@ S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - outputs
 O_contra = TypeVar("O_contra", contravariant=True)
 
-MAX_RETRY_S: Final = 10.0
-"""Each retry is a sign of life to the watchdog, which waits for 30 s."""
 CLOCK_S: Final = 0.25
 """How often a quiet stage looks at the clock."""
 
@@ -281,7 +280,7 @@ class KeyedStage(Generic[S, O]):
             except RetryableSinkError as exc:
                 self._retries += 1
                 _log.warning("outputs of %s wait: %s", self._topic, exc)
-                await asyncio.sleep(min(MAX_RETRY_S, max(0.01, exc.retry_after_s)))
+                await self.places.pause(keyed, exc.retry_after_s)
             except PermanentSinkError as exc:
                 self.refused += len(outputs)
                 _log.error("%d outputs of %s are lost: %s", len(outputs), self._topic, exc)
@@ -327,7 +326,7 @@ class KeyedStage(Generic[S, O]):
             soon = now + self._period_s
             store = soon - keyed.since > self._options.store_s if keyed.folded else keyed.states.pending
             if store or (keyed.states.telling and soon - keyed.sent_at > self._options.flush_s):
-                self._agents.flush(keyed, self._flush(keyed, store=store))
+                self._agents.flush(keyed, partial(self._flush, store=store))
             elif not keyed.states.telling:
                 keyed.done = keyed.position  # there was nothing to publish
 

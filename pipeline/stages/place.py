@@ -14,6 +14,9 @@ from pipeline.transport.contract import OffsetConsumer
 from pipeline.transport.messages import LogMessage
 from pipeline.transport.records import Committed
 
+MAX_RETRY_S: Final = 10.0
+"""Each retry is a sign of life to the watchdog, which waits for longer (`watchdog_s`)."""
+LOOK_AGAIN_S: Final = 0.2
 SEEK_AGAIN_S: Final = 1.0
 LOST_AFTER_S: Final = 2.0
 """So long nothing comes of what the transport has read, while nothing is being taken: then it is lost on the way."""
@@ -169,6 +172,12 @@ class Places(Generic[P]):
             return True
         self.close(place)
         return False
+
+    async def pause(self, place: P, delay_s: float) -> None:
+        """Wait before a retry, but not when the partition goes to somebody else: the whole group waits for that."""
+        until = time.monotonic() + min(MAX_RETRY_S, max(0.01, delay_s))
+        while (left := until - time.monotonic()) > 0 and self.alive(place):
+            await asyncio.sleep(min(left, LOOK_AGAIN_S))
 
     def close(self, place: P) -> None:
         """Give a place up: what it collected is taken again by whoever owns the partition next."""

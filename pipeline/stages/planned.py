@@ -20,7 +20,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from faust.types import TP
@@ -31,10 +31,6 @@ from pipeline.stages.place import Place, Places
 from schemas.errors import PermanentSinkError, RetryableSinkError
 
 _log = logging.getLogger(__name__)
-
-MAX_RETRY_S: Final = 10.0
-"""Each retry is a sign of life to the watchdog, which waits for 30 s."""
-LOOK_AGAIN_S: Final = 0.2
 
 
 class Outgoing(NamedTuple):
@@ -209,12 +205,9 @@ class PlannedStage:
         return None
 
     async def _wait(self, batch: _Batch, reason: RetryableSinkError) -> None:
-        """Wait for the store, but not when the partition goes to somebody else: the whole group waits for that."""
         self._retries += 1
         _log.warning("a batch waits for the store: %s", reason)
-        until = time.monotonic() + min(MAX_RETRY_S, max(0.01, reason.retry_after_s))
-        while (left := until - time.monotonic()) > 0 and self.places.alive(batch):
-            await asyncio.sleep(min(left, LOOK_AGAIN_S))
+        await self.places.pause(batch, reason.retry_after_s)
 
     # Time
 
@@ -229,13 +222,13 @@ class PlannedStage:
             if not batch.messages:
                 batch.done = max(batch.done, batch.next)
             if batch.plan is not None and batch.next > batch.plan:
-                self._agents.flush(batch, self._give_up_plan(batch))
+                self._agents.flush(batch, self._give_up_plan)
                 continue
             waited = now - batch.since + self._period_s > self._limits.linger_s
             if batch.messages and batch.plan is None and waited:
-                self._agents.flush(batch, self._flush(batch))
+                self._agents.flush(batch, self._flush)
             elif not batch.messages and batch.done > batch.committed:
-                self._agents.flush(batch, self._acknowledge(batch))
+                self._agents.flush(batch, self._acknowledge)
 
     async def _give_up_plan(self, batch: _Batch) -> None:
         """The last message of the plan is no longer in the log: what is left of it is processed as it is."""

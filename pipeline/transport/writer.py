@@ -74,6 +74,9 @@ class Writer:
         """Queue records and commits; the future is done when they are on disk. Called in an event loop."""
         if self.closed:
             raise TelltaleError("the log is closed")
+        for entry in entries:
+            if entry.where not in self._index.next:
+                raise TelltaleError(f"there is no partition {entry.where.partition} of {entry.where.topic}")
         loop = asyncio.get_running_loop()
         size = sum(map(size_of, entries))
         self._count_queued(size)

@@ -29,6 +29,11 @@ def add_column(table: Table, name: str) -> str:
     return f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {_column(added)} AFTER `{before.name}`"
 
 
+def extend_key(table: Table, name: str) -> str:
+    """`ALTER TABLE` that adds a column at the end of the sort key, the one place where a key can grow."""
+    return f"{add_column(table, name)}, MODIFY ORDER BY {table.order_by}"
+
+
 def create_view(view: View) -> str:
     """`CREATE VIEW`, or `CREATE MATERIALIZED VIEW ... TO`."""
     if view.to:

@@ -1,7 +1,9 @@
 """`tool_calls`, `model_calls`, `markers`: one row for each fact; columns are the fields of `schemas.facts`.
 
 A row may be written again with a higher `Version`, when a link that came late tells its session; the sort key is
-the identity of a call and therefore leaves the session out. Read these tables with the setting `final = 1`.
+the identity of a call and therefore leaves the session out. Only of a row that has no id at all is the session part
+of it (`KeySession`): calls of two sessions that began in one millisecond would replace each other, and no link can
+tell another session of what names no trace. Read these tables with the setting `final = 1`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from schemas.tables.otel import DELTA_TIME, SOURCE, SOURCE_INDEX, STORED_AT, TEX
 UTC_TIME: Final = "DateTime64(9, 'UTC')"
 DELTA: Final = "Delta(8), ZSTD(1)"
 VERSION: Final = Column("Version", "UInt64", "The highest version of a row is the one that counts.")
+KEY_SESSION: Final = Column(
+    "KeySession", "String", 'Of a row without ids of trace, span and call: its session, for the sort key; else "".'
+)
 
 
 class _Field(NamedTuple):
@@ -77,7 +82,7 @@ def pascal_case(field: str) -> str:
 
 def _columns(fact: type[ToolCall] | type[ModelCall] | type[Marker]) -> tuple[Column, ...]:
     fields = (Column(pascal_case(f), _FIELDS[f].type, _FIELDS[f].doc, _FIELDS[f].codec) for f in fact._fields)
-    return (*fields, *SOURCE, VERSION, STORED_AT)
+    return (*fields, *SOURCE, VERSION, KEY_SESSION, STORED_AT)
 
 
 _IDENTITY: Final = "StartTimeUnixNano, TraceId, SpanId, EventSequence"
@@ -96,7 +101,7 @@ TOOL_CALLS: Final = Table(
     retention="facts",
     engine="ReplacingMergeTree(Version)",
     primary_key="(ServiceName, ToolName, StartTimeUnixNano)",
-    order_by=f"(ServiceName, ToolName, {_IDENTITY}, CallId, ArgumentsSignature)",
+    order_by=f"(ServiceName, ToolName, {_IDENTITY}, CallId, ArgumentsSignature, {KEY_SESSION.name})",
     columns=_columns(ToolCall),
     indexes=(*_INDEXES, bloom("idx_call_id", "CallId", "0.001")),
 )
@@ -107,7 +112,7 @@ MODEL_CALLS: Final = Table(
     retention="facts",
     engine="ReplacingMergeTree(Version)",
     primary_key="(ServiceName, RequestModel, StartTimeUnixNano)",
-    order_by=f"(ServiceName, RequestModel, {_IDENTITY}, CallId)",
+    order_by=f"(ServiceName, RequestModel, {_IDENTITY}, CallId, {KEY_SESSION.name})",
     columns=_columns(ModelCall),
     indexes=_INDEXES,
 )
@@ -118,7 +123,7 @@ MARKERS: Final = Table(
     retention="facts",
     engine="ReplacingMergeTree(Version)",
     primary_key="(ServiceName, Kind, StartTimeUnixNano)",
-    order_by=f"(ServiceName, Kind, {_IDENTITY}, TurnId)",
+    order_by=f"(ServiceName, Kind, {_IDENTITY}, TurnId, {KEY_SESSION.name})",
     columns=_columns(Marker),
     indexes=_INDEXES,
 )

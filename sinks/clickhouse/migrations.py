@@ -25,8 +25,8 @@ from schemas.tables import (
     TOOL_CALLS,
     VIEWS,
 )
-from schemas.tables.ddl import add_column, create_table, create_view, ttl
-from schemas.tables.facts import VERSION_INDEX
+from schemas.tables.ddl import add_column, create_table, create_view, extend_key, ttl
+from schemas.tables.facts import KEY_SESSION, VERSION_INDEX
 
 RECORD_TABLE: Final = "schema_migrations"
 RECORD: Final = """\
@@ -88,6 +88,10 @@ def _replays(days: RetentionDays) -> list[str]:
     return [create_table(DEAD_LETTER_REPLAYS, days)]
 
 
+def _key_sessions(_: RetentionDays) -> list[str]:
+    return [extend_key(table, KEY_SESSION.name) for table in FACTS]
+
+
 MIGRATIONS: Final = (
     Migration(1, "tables and views as declared", _declared),
     Migration(2, "the feed of findings, of those that are known already their last revision", _feed),
@@ -97,6 +101,7 @@ MIGRATIONS: Final = (
         5, "versions of agents, and of which date the prices of an estimated cost are", _agent_versions_and_prices
     ),
     Migration(6, "dead letters that were put back", _replays),
+    Migration(7, "facts without any id are told apart by their session", _key_sessions),
 )
 
 

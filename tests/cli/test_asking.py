@@ -88,6 +88,15 @@ def test_sql_says_when_there_is_more(ask: Any) -> None:
     assert "there is more than these rows; raise --limit" in programs.stderr
 
 
+def test_what_is_said_to_help_is_an_option_of_the_command(ask: Any) -> None:
+    for arguments in (["schema"], ["schema", "tool_calls"]):
+        assert "\nthere is more: raise --max-tokens\n" in ask(*arguments, "--max-tokens", "500").stdout + "\n"
+    done = ask("sql", "--limit", "2", "SELECT number FROM numbers(5)")
+    assert "there is more: narrow the question, raise --limit or --max-tokens\n" in done.stdout
+    done = ask("findings", "--limit", "1")
+    assert "there is more: narrow the question, raise --limit or --max-tokens, or go on with --cursor\n" in done.stdout
+
+
 def test_a_budget_does_not_cut_rows_for_programs_unless_it_is_asked_for(ask: Any) -> None:
     many = "SELECT repeat('x', 100) AS x FROM numbers(500)"
     assert len(ask("sql", "--json", many).stdout.splitlines()) == 500

@@ -77,7 +77,7 @@ def test_a_rule_keeps_its_detector_while_it_runs(folder: Path) -> None:
     head = other[: other.index("[parameters]")]
     (folder / "mine.toml").write_text(head, encoding="utf-8")
     assert not watch.take()
-    assert "mine.toml: detector: 'error_spike' was 'error_spike'" in said[0]
+    assert "mine.toml: detector: rule 'error_spike' used 'error_spike', and now names 'token_surge'" in said[0]
 
 
 def test_a_folder_without_rules_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -112,6 +112,13 @@ def test_a_second_run_changes_nothing(setup: Setup, tmp_path: Path, agent: str) 
     assert {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()} == files
 
 
+def test_an_api_elsewhere_alone_is_answered_with_where_telemetry_goes(setup: Setup) -> None:
+    assert (
+        "telemetry is to go to http://127.0.0.1:4318: name" in setup("codex", "--url", "http://127.0.0.1:5320").stderr
+    )
+    assert "telemetry is to go to" not in setup("codex").stderr
+
+
 @pytest.mark.parametrize("agent", ["claude-code", "codex", "gemini", "cursor"])
 def test_other_ports_replace_our_own_earlier_entries(setup: Setup, tmp_path: Path, agent: str) -> None:
     assert setup(agent, "--guard", "--write").returncode == 0

@@ -41,7 +41,7 @@ def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]
             process.kill()
 
 
-def wait_until(holds: Any, seconds: float = 30) -> None:
+def wait_until(holds: Any, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
@@ -55,15 +55,15 @@ def test_a_stuck_session_is_found_shown_and_counted_and_an_interrupt_stops_it_cl
         for line in lines:
             (kind,) = json.loads(line)
             url = f"http://{ready['otlp_http']}{PATHS[kind]}"
-            answer = httpx.post(url, content=line, headers={"content-type": "application/json"})
+            answer = httpx.post(url, content=line, headers={"content-type": "application/json"}, timeout=30)
             assert answer.status_code == 200
     api = f"http://{ready['api']}"
     wait_until(lambda: json.loads(run("findings", "--json", "--url", api).stdout)["total"] == 1)
 
     (finding,) = json.loads(run("findings", "--json", "--url", api).stdout)["findings"]
     assert run("session", finding["session_id"], "--url", api).returncode == 0
-    counted = run("sql", "--json", "SELECT count() AS calls FROM tool_calls", "--url", api)
-    assert json.loads(counted.stdout) == {"calls": 8}
+    count = ("sql", "--json", "SELECT count() AS calls FROM tool_calls", "--url", api)
+    wait_until(lambda: json.loads(run(*count).stdout) == {"calls": 8})
     metrics = httpx.get(f"{api}/metrics").text
     assert 'claude_code_token_usage_tokens_total{model="claude-opus-5-5"' in metrics
     assert 'telltale_receiver_requests_total{outcome="accepted",signal="logs",transport="http"}' in metrics

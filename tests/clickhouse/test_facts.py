@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -60,6 +63,36 @@ def test_calls_that_differ_in_one_id_stay_apart(client: Client) -> None:
     client.insert_arrow("tool_calls", tool_call_rows(calls, "otlp_spans", 0, [1] * len(calls)))
     client.command("OPTIMIZE TABLE tool_calls FINAL")
     assert client.query("SELECT count() FROM tool_calls", settings=FINAL).result_rows == [(len(calls),)]
+
+
+BARE: dict[str, Any] = {"trace_id": "", "span_id": "", "event_sequence": -1}
+"""What no id tells apart, such as Codex' requests to its model."""
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "fact"),
+    [
+        ("model_calls", model_call_rows, MODEL._replace(call_id="", **BARE)),
+        ("tool_calls", tool_call_rows, TOOL._replace(call_id="", **BARE)),
+        ("markers", marker_rows, MARKER._replace(**BARE)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_facts_without_ids_of_two_sessions_in_one_moment_are_both_kept(
+    client: Client, table: str, rows: Callable[..., pa.Table], fact: Any
+) -> None:
+    client.command(f"TRUNCATE TABLE {table}")
+    told = [fact._replace(session_id="one"), fact._replace(session_id="two"), fact._replace(session_id="two")]
+    client.insert_arrow(table, rows(told, "otlp_logs", 0, [1, 2, 3]))
+    client.command(f"OPTIMIZE TABLE {table} FINAL")
+    sql = f"SELECT SessionId, KeySession FROM {table} ORDER BY SessionId"  # noqa: S608 - a name of this test
+    assert client.query(sql, settings=FINAL).result_rows == [("one", "one"), ("two", "two")]
+
+
+@pytest.mark.parametrize("known", [{"trace_id": "t"}, {"span_id": "x"}, {"call_id": "c"}], ids=str)
+def test_the_session_is_no_part_of_the_key_of_a_call_with_an_id(known: dict[str, str]) -> None:
+    call = MODEL._replace(**{"call_id": "", **BARE, **known})
+    assert model_call_rows([call], "t", 0, [1])["KeySession"].to_pylist() == [""]
 
 
 def test_times_out_of_range_are_stored_at_the_edge(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -10,8 +11,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.columns import RetentionDays
 from schemas.errors import SettingsError
-from schemas.tables import BY_NAME, TABLES, VIEWS
+from schemas.tables import BY_NAME, FACTS, TABLES, VIEWS
 from schemas.tables.ddl import create_table
+from schemas.tables.facts import KEY_SESSION
 from sinks.clickhouse import ClickHouseSink, connect, migrate
 from sinks.clickhouse.migrations import MIGRATIONS, RECORD, Migration, Plan, plan, problems
 
@@ -125,6 +127,33 @@ def test_findings_of_an_older_store_come_into_the_feed(empty: Client) -> None:
     assert empty.query(sql).result_rows == [("b", 1, 8), ("a", 2, 9)]
     empty.command("INSERT INTO findings (Id, Precedence, Document, SourceOffset) VALUES ('a', 3, '{}', 10)")
     assert empty.query(sql).result_rows[-1] == ("a", 3, 10)
+
+
+def test_calls_of_an_older_store_stay_and_later_ones_are_told_apart_by_session(empty: Client) -> None:
+    migrate(empty, DAYS, MIGRATIONS[:6])
+    for table in FACTS:
+        older = replace(
+            table,
+            columns=tuple(column for column in table.columns if column != KEY_SESSION),
+            order_by=table.order_by.replace(", KeySession", ""),
+        )
+        empty.command(f"DROP TABLE {table.name}")
+        empty.command(create_table(older, DAYS))
+    there = "INSERT INTO model_calls (SessionId, Version) VALUES ('old', 0)"
+    empty.command(there)
+    assert [step.number for step in plan(empty, DAYS).steps] == [7]
+    assert "facts without any id" in problems(empty)[0]
+    assert migrate(empty, DAYS) == [7]
+    assert problems(empty) == []
+    for table in FACTS:
+        assert f"ORDER BY {table.order_by}" in str(empty.command(f"SHOW CREATE TABLE {table.name}"))
+        described = [row[0] for row in empty.query(f"DESCRIBE TABLE {table.name}").result_rows]
+        assert described == [column.name for column in table.columns]
+    empty.command(there)  # by a worker of the version before
+    empty.command("INSERT INTO model_calls (SessionId, KeySession) VALUES ('one', 'one'), ('two', 'two')")
+    empty.command("OPTIMIZE TABLE model_calls FINAL")
+    stored = empty.query("SELECT SessionId FROM model_calls FINAL ORDER BY SessionId").result_rows
+    assert stored == [("old",), ("one",), ("two",)]
 
 
 def test_a_plan_says_what_is_missing_and_changes_nothing(empty: Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.decode import Decoded, decode, decode_json, request_from_json
@@ -20,7 +20,7 @@ from schemas.topics import Signal
 from tests.decode.strategies import any_request, otlp_json, requests, spoiled
 
 SIGNALS: tuple[Signal, ...] = ("traces", "logs", "metrics")
-MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=120)
 
 
 def message(value: bytes, offset: int = 0) -> Message:

@@ -60,6 +60,17 @@ def failing(command: str = "make test", why: str = "assert 3 == 4", **given: str
         "ruff check --fix src/m{0}.py",
         "git config user.name {0}",
         "kubectl apply -f {0}.yaml",
+        "sed -E -i s/a/{0}/ x.py",
+        "sed -ri s/a/{0}/ x.py",
+        "git -C /repo apply {0}.diff",
+        "apt-get -y install p{0}",
+        "pip3.11 install p{0}",
+        "kubectl -n a apply -f {0}.yaml",
+        "sqlite3 db 'update t set a = {0}'",
+        "str_replace_editor str_replace --path a.py --old {0}",
+        "edit 1:3\\nx = {0}\\nend_of_edit",
+        "./apply_fix.sh {0}",
+        "PYTHONPATH=src /opt/tools/migrate {0}",
     ],
 )
 def test_a_command_line_that_edits_begins_anew(edit: str) -> None:
@@ -74,7 +85,18 @@ def test_a_script_is_an_edit_by_what_stands_at_its_end() -> None:
     assert told(*[step for script in scripts for step in (failing(), shell(script))]) == []
 
 
-@pytest.mark.parametrize("look", ["grep -n x{0} a.py 2>/dev/null", "cat a{0}.py 2>&1 | head", "test {0} -ge 3"])
+@pytest.mark.parametrize(
+    "look",
+    [
+        "grep -n x{0} a.py 2>/dev/null",
+        "cat a{0}.py 2>&1 | head",
+        "test {0} -ge 3",
+        "awk '$3 > {0}' a.txt",
+        "python -c 'print(3 > {0})'",
+        "FOO={0} git -C /repo status",
+        "grep -i x{0} a.py | sort",
+    ],
+)
 def test_a_command_line_that_only_looks_begins_nothing(look: str) -> None:
     work = [step for n in range(6) for step in (failing(), shell(look.format(n), f"output {n} of a look"))]
     assert worst(*work) == "warning"
@@ -151,17 +173,28 @@ def test_a_click_is_repeated_on_purpose(times: int, severity: str) -> None:
 # Questions.
 
 
-@pytest.mark.parametrize("answer", ["valid", "record is valid", '{"n_is_prime": false}', "All checks passed!"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "valid",
+        "record is valid",
+        '{"n_is_prime": false}',
+        "All checks passed!",
+        "No known vulnerabilities detected.",
+        "<returncode>0</returncode>\n<output>\n</output>",
+        '{"content":[{"type":"text","text":"[]"}],"isError":false}',
+        "The item was added to your cart, which now holds what you chose.",
+        "",
+    ],
+)
 def test_many_questions_may_have_one_short_answer(answer: str) -> None:
     assert worst(*[call("judge", f"record {n}", answer) for n in range(12)]) in {"none", "suspect"}
 
 
 def test_questions_that_come_back_may_not() -> None:
     assert worst(*[call("task_list", f"peer {n % 3}", "frozen board") for n in range(8)]) == "warning"
-    assert (
-        worst(*[call("judge", f"record {n}", "one and the same long answer to them all") for n in range(5)])
-        == "warning"
-    )
+    error = "Error: permission denied for relation customers"
+    assert worst(*[call("query_db", f"table {n}", error) for n in range(5)]) == "warning"
 
 
 def test_an_edit_that_finds_no_place_is_no_search_without_a_match() -> None:
@@ -175,3 +208,93 @@ def test_an_edit_that_finds_no_place_is_no_search_without_a_match() -> None:
 def test_a_hidden_answer_of_what_others_change_may_have_been_new(command: str, severity: str) -> None:
     hidden = shell(command, "")._replace(result_signature=signatures.of_content(None, 90).value, result_strength="size")
     assert worst(*[hidden] * 12) == severity
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    ["Exit code 1", "Exit code: 1\nOutput:\n", "Command exited with code 1.", '{"stdout":"","stderr":"","exit_code":1}',
+     "STDOUT:\n\nSTDERR:\n\nReturn code: 1", "error", "[Command finished with exit code 1]",
+     "Command: grep\nDirectory: (root)\nOutput: (empty)\nError: (none)\nExit Code: 1\nSignal: 0"],
+)  # fmt: skip
+def test_an_exit_code_alone_is_no_error_that_two_commands_share(nothing: str) -> None:
+    assert told(*[failing(f"grep -rn pattern_{n} src", nothing) for n in range(8)]) == []
+
+
+@pytest.mark.parametrize("why", ["Forbidden", "403", "timeout", "403 blocked by policy"])
+def test_a_short_error_is_one(why: str) -> None:
+    assert worst(*[call("fetch", f"page {n}", why, outcome="error") for n in range(4)]) == "warning"
+
+
+# Tools that nobody named.
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("sandbox_exec", '{"cmd":"sed -i s/a/#/ x.py"}'),
+        ("execute_ipython_cell", '{"code":"open(1).write_text(#)"}'),
+        ("execute_sql", '{"sql":"UPDATE t SET a = #"}'),
+        ("http_request", '{"method":"POST","body":"#"}'),
+        ("developer__text_editor", '{"command":"str_replace","new":"#"}'),
+        ("set_cell", '{"value":"#"}'),
+        ("computer", '{"action":"left_click","coordinate":["#",5]}'),
+        ("tmux_send_keys", '{"keys":"# enter"}'),
+    ],
+)
+def test_what_changes_the_world_is_told_from_names_and_arguments(tool: str, arguments: str) -> None:
+    work = [step for n in range(6) for step in (failing(), call(tool, arguments.replace("#", str(n)), f"done {n}"))]
+    assert told(*work) == []
+
+
+@pytest.mark.parametrize("tool", ["get_commit", "list_updates", "update_todo_list", "create_memory", "view_patch"])
+def test_a_tool_that_reads_or_notes_changes_nothing(tool: str) -> None:
+    work = [step for n in range(6) for step in (failing(), call(tool, f"number {n}", f"answer {n}"))]
+    assert worst(*work) == "warning"
+
+
+def test_mail_that_is_read_is_not_mail_that_was_sent() -> None:
+    assert told(*[call("get_next_email", "{}", f"From: somebody. Question {n}") for n in range(6)]) == []
+    assert told(*[call("send_request", "{}", f"page {n}: " + "rows and more rows of it " * 10) for n in range(6)]) == []
+
+
+def test_an_edit_that_says_that_it_did_not_happen_changed_nothing() -> None:
+    why = "No replacement was performed, old_str {0} did not appear verbatim in a.py."
+    edits = [
+        call("str_replace_editor", f'{{"command":"str_replace","old_str":"{n}"}}', why.format(n)) for n in range(6)
+    ]
+    assert worst(*[step for edit in edits for step in (failing(), edit)]) == "warning"
+
+
+def test_a_thought_between_two_errors_does_not_part_them() -> None:
+    errors = [call("fetch", f"page {n}", "403 blocked by policy", outcome="error") for n in range(4)]
+    thoughts = [call("think", f"thought {n}", "noted") for n in range(4)]
+    assert worst(*[step for pair in zip(thoughts, errors, strict=True) for step in pair]) == "warning"
+
+
+def test_the_same_call_again_is_told_while_its_answer_is_that_of_many_others() -> None:
+    missing = "File does not exist."
+    reads = [call("Read", f"file {n}", missing, outcome="error") for n in range(6)]
+    again = [call("Read", "file 5", missing, outcome="error") for _ in range(3)]
+    assert worst(*reads) == "suspect"
+    assert worst(*reads, *again) == "warning"
+
+
+# Time.
+
+
+@pytest.mark.parametrize(("minutes", "severity"), [(1, "critical"), (60, "suspect")])
+def test_what_is_asked_once_an_hour_waits(minutes: int, severity: str) -> None:
+    asked = call("check_inbox", "{}", "The inbox of the team holds no message.")
+    events: list[SessionFact] = [
+        asked._replace(start_time_unix_nano=START_NS + n * minutes * 60 * SECOND_NS, span_id=f"s{n}") for n in range(9)
+    ]
+    found = fold(LOOP, events)[1]
+    assert max((f.severity for f in found), key=SEVERITIES.index, default="none") == severity
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ['{"id":"b-1","status":"BUILDING","log":"' + "x" * 500 + '"}', '{"state":"IN_PROGRESS"}', '{"done": false}'],
+)
+def test_a_field_that_says_that_it_goes_on_waits(answer: str) -> None:
+    assert worst(*[call("lookup_release", "{}", answer)] * 8) == "suspect"

@@ -37,7 +37,7 @@ def test_the_session_in_order_has_its_two_loops() -> None:
     assert [(severity, count) for severity, _, count, *_ in IN_ORDER.values()] == [("warning", 6), ("critical", 5)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_any_order_gives_the_same_findings(seed: int) -> None:
     facts = stuck_session()
@@ -45,7 +45,7 @@ def test_any_order_gives_the_same_findings(seed: int) -> None:
     assert latest(fold(LOOP, facts)[1]) == IN_ORDER
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6))
 def test_duplicates_change_nothing(seed: int) -> None:
     rng = random.Random(seed)

@@ -169,7 +169,7 @@ def test_one_slice_from_the_future_does_not_stop_the_series() -> None:
     assert told(LATENCY, [e for e in events if isinstance(e, Slice)])[-1].severity == "critical"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6))
 def test_how_minutes_were_cut_into_slices_changes_nothing(seed: int) -> None:
     rng, cut = random.Random(5), random.Random(seed)

@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from tests.e2e.listening import free_port
 from tests.e2e.looping import looping_session
 from tests.e2e.running import CLEAN_ENVIRONMENT, PROGRAM, Up, running, telltale, wait_until
 
+pytestmark = pytest.mark.skipif(not (which("curl") and which("ss")), reason="curl or ss is not installed")
 KILLS = 5
 PARTITIONS = ("--set", "partitions=3")
 Telling = tuple[str, int]
@@ -154,7 +156,7 @@ def test_a_consumer_that_is_killed_gets_again_what_it_had_not_acknowledged(tmp_p
         assert again["entries"] == first["entries"]
         middle = up.ask("/v1/findings", consumer="ci", wait_s=5, every="true", max_tokens=2_000)
         assert 1 <= len(middle["entries"]) < 6
-        answer = httpx.post(f"{url}/v1/consumers/ci/ack", json={"cursor": middle["cursor"]})
+        answer = httpx.post(f"{url}/v1/consumers/ci/ack", json={"cursor": middle["cursor"]}, timeout=30)
         assert answer.status_code == 200, answer.text
         up.interrupt(signal.SIGKILL)
     with running(tmp_path) as up:

@@ -39,7 +39,7 @@ class Prometheus:
     def query(self, text: str) -> list[dict[str, Any]]:
         """The samples of an instant query; none while it starts."""
         try:
-            answer = httpx.get(f"{self._url}/query", params={"query": text}, trust_env=False).json()
+            answer = httpx.get(f"{self._url}/query", params={"query": text}, trust_env=False, timeout=30).json()
         except (httpx.HTTPError, ValueError):
             return []
         return list(answer["data"]["result"]) if answer["status"] == "success" else []
@@ -53,10 +53,10 @@ class Prometheus:
 
 @contextlib.contextmanager
 def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes `target` every second."""
+    """A Prometheus that scrapes `target` every two seconds; after a scrape that was late it shows nothing."""
     config = folder / "prometheus.yml"
     config.write_text(
-        "scrape_configs: [{job_name: telltale, scrape_interval: 1s, scrape_timeout: 1s, "
+        "scrape_configs: [{job_name: telltale, scrape_interval: 2s, scrape_timeout: 2s, "
         f"static_configs: [{{targets: ['{target}']}}]}}]\n"
     )
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -106,11 +106,12 @@ def tokens_in(line: bytes) -> float:
 
 def test_an_agents_deltas_are_a_counter_that_only_grows(prometheus: Prometheus) -> None:
     assert len(prometheus.tokens_seen) > 1
-    assert prometheus.value(f"sum({TOKENS})") == prometheus.tokens_seen[-1]
-    grown = prometheus.query(f"max_over_time(sum({TOKENS})[10m:1s]) - sum({TOKENS})")
+    wait_until(lambda: prometheus.value(f"sum({TOKENS})") == prometheus.tokens_seen[-1])
+    grown = wait_until(lambda: prometheus.query(f"max_over_time(sum({TOKENS})[10m:1s]) - sum({TOKENS})"))
     assert [float(one["value"][1]) for one in grown] == [0.0]
     assert prometheus.value(f"sum(resets({TOKENS}[10m]))") == 0
-    [labels] = [one["metric"] for one in prometheus.query(f'{TOKENS}{{type="output",query_source="main"}}')]
+    of_main = f'{TOKENS}{{type="output",query_source="main"}}'
+    [labels] = [one["metric"] for one in wait_until(lambda: prometheus.query(of_main))]
     assert labels["service_name"] == "claude-code"
     assert not {"session_id", "user_id"} & set(labels)
 
@@ -134,14 +135,11 @@ def test_what_happened_can_be_asked_of_prometheus(prometheus: Prometheus, query:
 
 
 def test_durations_are_histograms_with_quantiles(prometheus: Prometheus) -> None:
-    [median] = prometheus.query(
-        'histogram_quantile(0.5, sum by (le) (telltale_series_duration_seconds_bucket{operation="chat"}))'
-    )
+    quantile = 'histogram_quantile(0.5, sum by (le) (telltale_series_duration_seconds_bucket{operation="chat"}))'
+    [median] = wait_until(lambda: prometheus.query(quantile))
     assert 0 < float(median["value"][1]) < 60
-    [inserts] = prometheus.query("telltale_pipeline_insert_duration_seconds_count")
-    assert float(inserts["value"][1]) >= 1
-    watermark = prometheus.value("telltale_pipeline_watermark_timestamp_seconds")
-    assert watermark > 1_795_000_000
+    wait_until(lambda: prometheus.value("telltale_pipeline_insert_duration_seconds_count") >= 1)
+    wait_until(lambda: prometheus.value("telltale_pipeline_watermark_timestamp_seconds") > 1_795_000_000)
 
 
 def test_promtool_finds_nothing_wrong_with_what_a_busy_process_shows(up: Up, prometheus: Prometheus) -> None:

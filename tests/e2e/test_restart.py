@@ -74,7 +74,7 @@ def test_a_second_process_on_the_folder_is_told_who_has_it(tmp_path: Path) -> No
 # A log of 16 MiB whose messages are taken out every few seconds only: what comes faster is asked to wait.
 
 SMALL_LOG = (
-    "--set", f"log_max_bytes={16 * MB}", "--set", "batch_linger_s=4", "--set", "batch_messages=10000",
+    "--set", f"log_max_bytes={16 * MB}", "--set", "batch_linger_s=15", "--set", "batch_messages=10000",
     "--set", f"batch_bytes={512 * MB}",
 )  # fmt: skip
 

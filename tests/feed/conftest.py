@@ -153,7 +153,7 @@ def told(entries: Sequence[Entry]) -> list[tuple[str, str, int]]:
     return [(entry.event, entry.finding["id"], entry.finding["revision"]) for entry in entries]
 
 
-async def until(holds: Callable[[], Any], patience_s: float = 30.0) -> Any:
+async def until(holds: Callable[[], Any], patience_s: float = 120.0) -> Any:
     """The first value of `holds` that is true; it may be awaitable."""
     end = asyncio.get_running_loop().time() + patience_s
     while asyncio.get_running_loop().time() < end:

@@ -116,14 +116,14 @@ async def test_a_receiver_that_fails_for_a_while_gets_all_of_it_in_order(store: 
 
 
 async def test_a_receiver_that_hangs_is_given_up_and_what_is_parked_comes_when_asked_for(store: Store) -> None:
-    async with receiver(lambda _: None) as got, delivering(store, got, "hangs", timeout_s=1.0) as delivering_:
+    async with receiver(lambda _: None) as got, delivering(store, got, "hangs", timeout_s=3.0) as delivering_:
         await store.append(0, finding("h1"), finding("h2"))
         parked = await until(lambda: _two(delivering_))
         # While nobody answers, the second had one attempt only.
         assert got.keys() == ["h1-1", "h1-1", "h1-1", "h2-1"]
         assert {(row["finding_id"], row["attempts"], row["reason"]) for row in parked} == {
-            ("h1", 3, "no answer within 1 s"),
-            ("h2", 1, "no answer within 1 s"),
+            ("h1", 3, "no answer within 3 s"),
+            ("h2", 1, "no answer within 3 s"),
         }
         got.behave = lambda _: status(200)
         await store.append(0, finding("h3"))

@@ -16,6 +16,7 @@ import pytest
 from cli.hook import agents as hook_agents
 from cli.hook.payload import call_of
 from cli.hook.report import log_request
+from cli.hook.run import options
 from tests.e2e.running import CLEAN_ENVIRONMENT, Up, attributes, running, wait_until
 
 PROGRAM = Path(sys.executable).with_name("telltale")
@@ -282,3 +283,10 @@ def test_it_starts_without_what_the_other_commands_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], input="{}", capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["--otlp", "--otlp-http"])
+def test_the_address_of_otlp_has_the_name_that_it_has_elsewhere_too(name: str) -> None:
+    given = options(["claude-code", name, "http://127.0.0.1:5318"], {})
+    assert given is not None
+    assert given.otlp == "http://127.0.0.1:5318"

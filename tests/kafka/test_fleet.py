@@ -58,7 +58,7 @@ def within(seconds: float, holds: Callable[[], bool]) -> None:
 
 def shared(*workers: RoleProcess) -> set[str] | None:
     """Partitions that several say they have; None while one of them has none."""
-    shown = [httpx.get(f"http://{one.addresses['metrics']}/metrics").text for one in workers]
+    shown = [httpx.get(f"http://{one.addresses['metrics']}/metrics", timeout=30).text for one in workers]
     owned = [
         {line.split("}")[0] for line in text.splitlines() if line.startswith("telltale_partition_lag_messages{")}
         for text in shown
@@ -76,9 +76,10 @@ def test_spans_of_the_sdk_become_findings_of_the_api(broker: Broker, store: Serv
         sessions = [f"fleet-{number}" for number in range(6)]
         for session in sessions:
             loop(receiver.addresses["otlp_http"], session)
-        within(60, lambda: {one["session_id"] for one in api.findings()} >= set(sessions))
+        within(120, lambda: {one["session_id"] for one in api.findings()} >= set(sessions))
+        within(120, lambda: api.rows("SELECT count() AS n FROM otel_traces")[0]["n"] >= CALLS * len(sessions))
         assert api.rows("SELECT count() AS n, uniqExact(SpanId) AS ids FROM otel_traces") == [
             {"n": CALLS * len(sessions), "ids": CALLS * len(sessions)}
         ]
-        within(30, lambda: shared(first, second) == set())
+        within(120, lambda: shared(first, second) == set())
         assert [one.stop() for one in fleet.running] == [0, 0, 0, 0], "\n".join(one.tail() for one in fleet.running)

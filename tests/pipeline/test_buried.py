@@ -5,15 +5,17 @@ from collections.abc import Sequence
 
 import pytest
 
+from benchmarks import spans
 from pipeline.assembly import normalizer
 from pipeline.dead_letter_limit import WINDOW
 from pipeline.message import Message
 from pipeline.processing import Normalize
 from pipeline.settings import Settings
-from schemas.errors import DeadLetterLimitError
+from schemas.errors import DeadLetterLimitError, RetryableSinkError
 from sinks.contract import Batch, Mend
 from sinks.prometheus import PrometheusMetrics
 
+SHOWN = 'telltale_pipeline_stored_rows_total{table="otel_traces"}'
 SECRET = "sk-ant-api03-" + "A1b2C3d4" * 8
 
 
@@ -22,6 +24,8 @@ class Kept:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.refusals = 0
+        """So many writes are refused."""
 
     async def start(self) -> None: ...
     async def close(self) -> None: ...
@@ -33,6 +37,9 @@ class Kept:
         return [row["SourceOffset"] for row in rows if first <= row["SourceOffset"] <= last]
 
     async def write(self, batch: Batch) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise RetryableSinkError("not now")
         self.batches.append(batch)
 
 
@@ -73,3 +80,16 @@ def test_letters_that_lie_far_back_do_not_count() -> None:
         asyncio.run(stage.bury(Message("otlp_spans", 0, WINDOW * number, 1, b"\xff"), "no column"))
     stage.close()
     assert len(store.batches) == 6
+
+
+def test_what_the_store_took_at_the_second_try_is_counted_once() -> None:
+    store, metrics = Kept(), PrometheusMetrics()
+    stage = Normalize(normalizer(Settings()), store, metrics, 1)
+    messages = [Message("otlp_spans", 0, 0, 1, next(spans.messages(1)))]
+    store.refusals = 1
+    with pytest.raises(RetryableSinkError):
+        asyncio.run(stage.process("otlp_spans", 0, messages, replay=False))
+    asyncio.run(stage.process("otlp_spans", 0, messages, replay=True))
+    stage.close()
+    [line] = [line for line in metrics.render().decode().splitlines() if line.startswith(SHOWN)]
+    assert float(line.split()[-1]) == spans.SPANS_PER_MESSAGE

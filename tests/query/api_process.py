@@ -176,7 +176,7 @@ async def main(folder: str, contents: str = "") -> None:
     await sink.start()
     stored = import_module(contents).tables() if contents else tables()
     await sink.write(Batch("otlp_logs", 0, 0, 9_999, stored))
-    reader, writer = Reader(url, timeout_s=2), Writer(url)
+    reader, writer = Reader(url, timeout_s=10), Writer(url)
     feed = Feed(reader)
     letters = DeadLetters(StoredLetters(reader, writer), None)
     doors = Doors(feed, Consumers(reader, writer), Decisions(reader, writer), Parking(reader, writer), letters)

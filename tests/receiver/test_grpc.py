@@ -120,7 +120,7 @@ def test_memory_for_requests_is_bounded_and_the_refusal_can_be_retried(start_rec
     receiver.log.gate = asyncio.Event()
     with grpc.insecure_channel(receiver.target) as channel:
         under_way = channel.unary_unary(TRACES).future(traces(), timeout=20)
-        assert receiver.log.entered.wait(10)
+        assert receiver.log.entered.wait(60)
         error = refusal(receiver, TRACES, traces())
         receiver.loop.call_soon_threadsafe(receiver.log.gate.set)
         assert under_way.result() == b""
@@ -144,7 +144,7 @@ def test_a_call_under_way_finishes_while_the_server_stops(receiver: Any) -> None
     receiver.log.gate = asyncio.Event()
     with grpc.insecure_channel(receiver.target) as channel:
         under_way = channel.unary_unary(TRACES).future(traces(), timeout=20)
-        assert receiver.log.entered.wait(10)
+        assert receiver.log.entered.wait(60)
         stopping = asyncio.run_coroutine_threadsafe(receiver.grpc.stop(10), receiver.loop)
         receiver.loop.call_soon_threadsafe(receiver.log.gate.set)
         assert under_way.result() == b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.sessions import SessionModel, load_all
@@ -81,13 +81,13 @@ RECORDS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(RECORDS, min_size=1, max_size=5))
 def test_any_spans_are_survived(records: list[dict[str, object]]) -> None:
     check(*batch([{"signal": "span", **one} for one in records]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.lists(RECORDS, min_size=1, max_size=5))
 def test_any_logs_are_survived(records: list[dict[str, object]]) -> None:
     check(*batch([{"signal": "log", **one} for one in records]))

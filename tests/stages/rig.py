@@ -108,14 +108,14 @@ class Rig:
 
     async def settle(self) -> None:
         """Everything that was put is processed."""
-        assert await self.running.settle(20.0), "the stream did not settle"
+        assert await self.running.settle(60.0), "the stream did not settle"
 
     def sums(self) -> dict[str, int]:
         """The last sum told of each key."""
         return {one.key: one.value for one in self.told if one.kind == "sum"}
 
 
-async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for something."""
     end = time.monotonic() + seconds
     while not true():

@@ -21,7 +21,7 @@ def test_defaults_follow_the_data_folder(tmp_path: Path) -> None:
     found = load_settings({"data_dir": tmp_path}, {})
     assert found.broker_url == f"local://{tmp_path}/log"
     assert found.store_url == f"chdb://{tmp_path}/store"
-    assert (found.batch_messages, found.batch_linger_s) == (40, 0.15)
+    assert (found.batch_messages, found.batch_linger_s) == (1_000, 0.15)
 
 
 def test_any_folder_can_be_written_as_a_broker_url(tmp_path: Path) -> None:

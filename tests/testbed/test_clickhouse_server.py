@@ -105,8 +105,7 @@ def test_clickhouse_connect_reads_and_writes(server: ServerProcess, table: str) 
 def test_a_long_query_holds_no_other_back(server: ServerProcess) -> None:
     with ThreadPoolExecutor(1) as pool:
         long = pool.submit(ask, server, "SELECT sleep(3)")
-        answers = [ask(server, "SELECT 1").text for _ in range(5)]
-        assert (answers, long.done()) == (["1\n"] * 5, False)
+        assert (ask(server, "SELECT 1").text, long.done()) == ("1\n", False)
         assert long.result().status_code == 200
 
 
@@ -138,16 +137,17 @@ def test_a_connection_is_cut_before_or_after_the_work(
 
 
 def test_it_refuses_connections_for_a_while(server: ServerProcess) -> None:
-    server.fault(Fault("refuse", delay_s=0.5))
-    refused = 0
-    for _ in range(200):
+    server.fault(Fault("refuse", delay_s=3))
+    with pytest.raises(httpx.TransportError):
+        httpx.get(server.url + "/ping")
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         try:
             httpx.get(server.url + "/ping")
             break
         except httpx.TransportError:
-            refused += 1
             time.sleep(0.02)
-    assert 1 <= refused < 200
+    assert time.monotonic() < end
 
 
 def test_a_killed_server_comes_back_on_its_port_with_its_data(tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ async def test_keys_decide_the_partition_and_keyless_records_take_turns(log: Log
     assert (await log.append("many", b"v", partition=2))[0] == 2
 
 
+async def test_what_goes_to_a_partition_that_is_not_there_is_refused_and_the_log_goes_on(log: Log) -> None:
+    with pytest.raises(TelltaleError, match="there is no partition 3 of otlp_spans"):
+        await log.append(RAW.topic, b"v", partition=3)
+    with pytest.raises(TelltaleError, match="there is no partition 0 of elsewhere"):
+        await log.append("elsewhere", b"v", partition=0)
+    assert await log.append(RAW.topic, b"v") == (0, 0)
+
+
 async def test_what_was_appended_and_committed_is_there_after_reopening(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     log.create(RAW.topic, 1)

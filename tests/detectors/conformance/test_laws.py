@@ -16,7 +16,7 @@ from schemas.finding import MAX_EVIDENCE, SEVERITIES
 from tests.detectors.conformance.laws import DETECTORS, SECOND_NS, START_NS, SUBJECTS, TIME, failed, fold
 
 EVERY = pytest.mark.parametrize("name", sorted(SUBJECTS))
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = settings(max_examples=60)
 
 
 def script(data: st.DataObject, name: str, most: int = 60) -> list[Any]:
@@ -73,7 +73,7 @@ def test_deterministic_and_resumable_at_any_point(name: str, data: st.DataObject
 
 
 @EVERY
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_state_stays_bounded(name: str, data: st.DataObject) -> None:
     subject = SUBJECTS[name]
