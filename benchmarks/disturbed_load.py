@@ -26,7 +26,6 @@ CATCH_UP: Final = 3.0
 AWAY_ROUND_S: Final = 6.0
 AWAY_LEAST_S: Final = 30.0
 CAUGHT_UP_WITHIN_S: Final = 300.0
-LAG_SAMPLES: Final = 20
 RECEIVER: Final = "telltale-receiver"
 NO_LIMIT: Final = 1_000_000_000
 
@@ -109,24 +108,25 @@ def catching_up(scene: Scene, rounds: int) -> None:
     away_s = max(AWAY_LEAST_S, rounds * AWAY_ROUND_S)
     scene.done = rounds
     scene.wait_stored()
-    usual_lag = _usual_lag_spans(scene)
     scene.store.fault(Fault("refuse", on="any", delay_s=away_s))
     time.sleep(away_s)
     began, first = time.monotonic(), scene.stored_spans()
+    backlog = len(scene.producer.acknowledged) * SPANS_PER_REQUEST - first
     first_batch_s = 0.0
     live_spans_s = SPANS_PER_REQUEST * 1e9 / scene.producer.request_ns
-    while (lag := _lag_spans(scene)) > usual_lag:
-        first_batch_s = first_batch_s or (scene.stored_spans() > first) * (time.monotonic() - began)
+    while (stored := scene.stored_spans() - first) < backlog:
+        first_batch_s = first_batch_s or (stored > 0) * (time.monotonic() - began)
         scene.supervise()
         if time.monotonic() - began > CAUGHT_UP_WITHIN_S:
-            raise NotStoredError(f"{lag:,} spans were behind {CAUGHT_UP_WITHIN_S:g} s after the store was back")
+            raise NotStoredError(
+                f"{stored:,} of {backlog:,} spans were stored {CAUGHT_UP_WITHIN_S:g} s after it was back"
+            )
         time.sleep(0.1)
     took_s = time.monotonic() - began
-    stored = scene.stored_spans() - first
     rate = stored / took_s
     scene.notes.append(
-        f"{away_s:.0f} s away, {stored:,} spans in {took_s:.1f} s: {rate:,.0f} a second, {rate / live_spans_s:.1f} "
-        f"times the live rate, until no more than the usual {usual_lag:,} were behind; the first batch after "
+        f"{away_s:.0f} s away; the backlog of {backlog:,} spans, with what came meanwhile {stored:,}, was stored in "
+        f"{took_s:.1f} s: {rate:,.0f} a second, {rate / live_spans_s:.1f} times the live rate; the first batch after "
         f"{first_batch_s:.1f} s of them"
     )
 
@@ -134,18 +134,3 @@ def catching_up(scene: Scene, rounds: int) -> None:
         return "" if rate >= CATCH_UP * live_spans_s else f"caught up at less than {CATCH_UP:g} times the live rate"
 
     scene.checks.append(check)
-
-
-def _usual_lag_spans(scene: Scene) -> int:
-    """The most that are behind while all is well."""
-    seen = []
-    for _ in range(LAG_SAMPLES):
-        seen.append(_lag_spans(scene))
-        time.sleep(0.2)
-    return max(seen)
-
-
-def _lag_spans(scene: Scene) -> int:
-    """So many of the spans that were acknowledged when asked are not stored, by the answer."""
-    acknowledged = len(scene.producer.acknowledged) * SPANS_PER_REQUEST
-    return acknowledged - scene.stored_spans()
