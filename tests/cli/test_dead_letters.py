@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from pipeline.transport.log import open_log
+from schemas.topics import SPANS
 from tests.cli.conftest import Run
 from tests.cli.test_up import up, wait_until
 
@@ -28,15 +30,19 @@ def listed(run: Run, url: str) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+async def buried(tmp_path: Path) -> None:
+    """Before the process starts its log holds what its receiver would refuse."""
+    log = open_log(tmp_path / "data" / "log")
+    log.create(SPANS.name, 1)
+    await log.append(SPANS.name, misshapen())
+    log.close()
+
+
+@pytest.mark.usefixtures("buried")
 def test_a_letter_is_shown_and_put_back_once_through_the_running_process(up: Any, run: Run) -> None:
     _, ready = up
     url = f"http://{ready['api']}"
-    sent = httpx.post(
-        f"http://{ready['otlp_http']}/v1/traces",
-        content=misshapen(),
-        headers={"content-type": "application/x-protobuf"},
-    )
-    assert sent.status_code == 200
     wait_until(lambda: listed(run, url), 120)
     (first,) = listed(run, url)
     shown = run("dead-letters", "show", first, "--url", url)

@@ -203,14 +203,12 @@ def test_what_the_log_holds_and_nobody_can_decode_is_a_dead_letter_with_reason_a
         assert up.metric("telltale_pipeline_dead_letters_total", topic=topic) >= 1
 
 
-def test_ids_of_a_wrong_length_in_protobuf_are_dead_letters(up: Up) -> None:
+def test_ids_of_a_wrong_length_in_protobuf_are_refused_with_their_place(up: Up) -> None:
     request = trace_request("short id")
     request.resource_spans[0].scope_spans[0].spans[0].trace_id = b"short"
-    before = up.metric("telltale_pipeline_dead_letters_total", topic="otlp_spans")
-    up.store("traces", request.SerializeToString(), PROTOBUF)
-    sql = "SELECT count() FROM dead_letters WHERE Reason LIKE '%trace_id must have 16 bytes, found one of 5%'"
-    wait_until(lambda: up.rows(sql) == [[1]])
-    assert up.metric("telltale_pipeline_dead_letters_total", topic="otlp_spans") == before + 1
+    answer = up.post("traces", request.SerializeToString(), PROTOBUF)
+    assert answer.status_code == 400
+    assert b"resource_spans[0].scope_spans[0].spans[0].trace_id: has 5 bytes, not 16" in answer.content
 
 
 # What is stored with what is right in it
