@@ -8,12 +8,11 @@ from query.asked import Answer, Asked
 from query.nearest import unknown
 from query.sql import safe_sql
 from schemas.errors import QueryError
-from schemas.tables import TABLES, VIEWS, Table, View
+from schemas.tables import DECLARED, Table, View
 
 ILL: Final = frozenset({"busy", "store_unavailable"})
 """What is the store's trouble and not the statement's."""
-_DECLARED: Final[tuple[Table | View, ...]] = (*TABLES, *VIEWS)
-READABLE: Final = {one.name: one for one in _DECLARED if one.columns}
+READABLE: Final = {one.name: one for one in DECLARED if one.columns}
 
 
 async def sql(asked: Asked) -> Answer:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -90,18 +92,9 @@ class Reader:
 
     async def query_theirs(self, sql: str) -> Table:
         """Run a statement of a user's, that `query.sql.safe_sql` wrote; as `query`, and one thread is never taken."""
-        if self._theirs.locked() and self._waiting >= self._max_waiting // 2:
-            raise self._busy()
-        self._waiting += 1
-        try:
+        with self._counted(self._max_waiting // 2 if self._theirs.locked() else self._max_waiting):
             async with self._theirs:
                 return await asyncio.wrap_future(self._pool.submit(self._run, sql, {}, True))
-        finally:
-            self._waiting -= 1
-
-    @staticmethod
-    def _busy() -> QueryError:
-        return QueryError("busy", "too many queries are waiting", hint="try again in a second", status=429)
 
     async def query(self, sql: str, parameters: dict[str, Any] | None = None, *, final: bool = True) -> Table:
         """Run one query.
@@ -114,11 +107,17 @@ class Reader:
         Raises:
             QueryError: It failed, took too long or the store is not there.
         """
-        if self._waiting >= self._max_waiting:
-            raise self._busy()
+        with self._counted(self._max_waiting):
+            return await asyncio.wrap_future(self._pool.submit(self._run, sql, parameters or {}, final))
+
+    @contextmanager
+    def _counted(self, most: int) -> Iterator[None]:
+        """One of the queries that wait or run, unless there are so many."""
+        if self._waiting >= most:
+            raise QueryError("busy", "too many queries are waiting", hint="try again in a second", status=429)
         self._waiting += 1
         try:
-            return await asyncio.wrap_future(self._pool.submit(self._run, sql, parameters or {}, final))
+            yield
         finally:
             self._waiting -= 1
 

@@ -21,12 +21,12 @@ from query.functions import TABLE_FUNCTIONS, allowed
 from query.sql_names import check_calls, check_names
 from query.sql_scope import visible_cte
 from schemas.errors import QueryError
-from schemas.tables import TABLES, VIEWS
+from schemas.tables import DECLARED
 
 DIALECT: Final = "clickhouse"
 MAX_SQL_CHARACTERS: Final = 20_000
 
-READABLE: Final = frozenset({table.name for table in TABLES} | {view.name for view in VIEWS})
+READABLE: Final = frozenset(one.name for one in DECLARED)
 HIDDEN_DATABASES: Final = frozenset({"system", "information_schema"})
 
 _PLAIN_NAME: Final = re.compile(r"[\w .:@/$*+-]{1,200}", re.ASCII)

@@ -11,10 +11,9 @@ from typing import Final
 
 from sqlglot import exp
 
-from schemas.tables import TABLES, VIEWS, Table, View
+from schemas.tables import DECLARED
 
-_DECLARED: Final[tuple[Table | View, ...]] = (*TABLES, *VIEWS)
-COLUMNS: Final = {one.name: frozenset(column.name for column in one.columns) for one in _DECLARED}
+COLUMNS: Final = {one.name: frozenset(column.name for column in one.columns) for one in DECLARED}
 """Columns by table or view."""
 
 

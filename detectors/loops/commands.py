@@ -9,7 +9,6 @@ from detectors.loops.policies import ToolPolicies, ToolPolicy
 
 MAX_COMMAND: Final = 1024
 MAX_COMMAND_END: Final = 512
-_NONE: Final[frozenset[str]] = frozenset()
 _WRITING: Final = frozenset({"shell_mutations"})
 _WRITES: Final = re.compile(r"\s&?[12]?>{1,2}\s*(?!=|\d+(?:\.\d+)?\b)[\w./~$\\\"']|>>|(?<!<)<<-?\s?[\\\"']*[a-z_]{2}")
 """A redirection into a file, or a here-document: a script of its own, which most often edits something."""
@@ -63,7 +62,7 @@ def command_of(arguments: str, policy: ToolPolicy, policies: ToolPolicies) -> Co
         if not runs:  # nearly always
             return EDITS if policy.mutating else NOTHING
     edits = policy.mutating or bool(policy.edits_by and policies.edits(policy, arguments[:MAX_COMMAND]))
-    return Command(edits, _kinds_of(arguments, policies) if runs else _NONE)
+    return Command(edits, _kinds_of(arguments, policies) if runs else NOTHING.kinds)
 
 
 def _may_have_key(arguments: str) -> bool:

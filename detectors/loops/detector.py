@@ -50,7 +50,6 @@ MAX_REMEMBERED: Final = 32
 """Identities that have left the window: what is told of them again has the same time as before and is too late by
 itself, but for tellings whose times differ a little."""
 MAX_TOLD: Final = 32
-MINUTE_NS: Final = 60_000_000_000
 
 
 _OVER: Final = {"": 0, SUPERSEDED: 2}
@@ -152,7 +151,7 @@ class ToolCallLoop:
         self._parameters = parameters
         self._policies = policies
         self._least = (parameters.min_result_characters, parameters.min_answer_characters)
-        self._quiet_ns = parameters.quiet_minutes * MINUTE_NS
+        self._quiet_ns = parameters.quiet_ns
 
     def initial(self) -> LoopState:
         """No call yet."""

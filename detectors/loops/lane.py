@@ -33,7 +33,6 @@ from detectors.loops.parameters import LoopParameters
 
 MAX_PERIOD: Final = 5
 MAX_STEPS: Final = 40
-MINUTE_NS: Final = 60_000_000_000
 MAX_EDITS: Final = 20
 
 NO_RUNS: Final = [0] * MAX_PERIOD
@@ -241,7 +240,7 @@ class Lane:
         found: list[Step] = []
         beside: dict[str, str] = {}
         unit, waits, waited = self.unit + 1, True, True
-        later, pause_ns = call.start, parameters.quiet_minutes * MINUTE_NS
+        later = call.start
         for step in reversed(self.steps):
             other = step.call
             if step.ordinal < oldest or (in_a_row and unit - step.unit > 1):
@@ -256,7 +255,7 @@ class Lane:
                 break
             elif step.unit != unit:  # a fan-out counts once
                 found.append(step)
-                waits = waits or later - other.end > pause_ns  # something waited, whatever it was
+                waits = waits or later - other.end > parameters.quiet_ns  # something waited, whatever it was
                 unit, waits, waited, later = step.unit, False, waited and waits, other.start
         return found, waited
 
@@ -276,7 +275,7 @@ class Lane:
                 continue
             level = max(s.call.level for s in last_round)
             failed = all(s.call.flags & FAILED for s in last_round)
-            waiting = any(s.call.flags & WAITING for s in last_round) or _is_paced(steps, passes, parameters)
+            waiting = any(s.call.flags & WAITING for s in last_round) or _is_paced(steps, passes, parameters.quiet_ns)
             several = len({s.call.arguments_key for s in last_round}) > 1
             hidden = self._hidden(last_round, p) if level >= ARGUMENTS and not failed else ""
             basis = Basis(level, failed, waiting, several, hidden)
@@ -374,9 +373,8 @@ def _are_questions(steps: list[Step]) -> bool:
     return bool(steps[-1].call.flags & BRIEF) and 2 * len({s.call.arguments_key for s in steps}) > len(steps)
 
 
-def _is_paced(steps: list[Step], passes: int, parameters: LoopParameters) -> bool:
+def _is_paced(steps: list[Step], passes: int, pause_ns: int) -> bool:
     """Whether so much time lies between the passes of a cycle that something waits for the next one."""
-    pause_ns = parameters.quiet_minutes * MINUTE_NS
     return sum(b.call.start - a.call.end > pause_ns for a, b in pairwise(steps)) >= passes - 1
 
 

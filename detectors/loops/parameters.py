@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from detectors.parameters import bounded
 
+MINUTE_NS: Final = 60_000_000_000
 Row = tuple[int, int, int]
 """Repeats for suspect, warning, critical; 0 = never."""
 
@@ -66,3 +68,8 @@ class LoopParameters:
     """Shorter results (`ok`, `0`) say nothing when the arguments differ."""
     min_answer_characters: int = bounded(4096, 1, 1_000_000)
     """Shorter successes may be the answer to many questions, each asked once: only a page that is the same is none."""
+
+    @property
+    def quiet_ns(self) -> int:
+        """`quiet_minutes` as events measure time."""
+        return self.quiet_minutes * MINUTE_NS

@@ -76,7 +76,7 @@ class Session:
         on = self._continued(lane, step) if self.loops else None
         if on is None or on.severity < WARNING:
             candidate = lane.candidate(self.parameters)
-            if candidate is not None and (on is None or candidate.severity >= WARNING > on.severity):
+            if candidate is not None and (on is None or candidate.severity >= WARNING):
                 self._tell(lane, candidate)
         if new_edit:
             self._world_changed(lane, step)

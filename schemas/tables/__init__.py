@@ -21,12 +21,14 @@ from schemas.tables.sessions import SESSIONS
 
 TABLES: Final[tuple[Table, ...]] = (*OTEL, *METRICS, *FACTS, *OUTCOMES, *FEED)
 VIEWS: Final[tuple[View, ...]] = (TRACE_TIMES_VIEW, SESSIONS, *FEED_VIEWS)
+DECLARED: Final[tuple[Table | View, ...]] = (*TABLES, *VIEWS)
 BY_NAME: Final[dict[str, Table]] = {table.name: table for table in TABLES}
 
 __all__ = [
     "BY_NAME",
     "DEAD_LETTERS",
     "DEAD_LETTER_REPLAYS",
+    "DECLARED",
     "FACTS",
     "FEED",
     "FEED_VIEWS",

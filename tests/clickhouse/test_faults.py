@@ -60,12 +60,13 @@ def offsets(sink: ClickHouseSink) -> dict[int, int]:
     return {int(offset): int(count) for offset, count in (line.split("\t") for line in answer.text.splitlines())}
 
 
-async def until_stored(sink: ClickHouseSink, whole: Batch) -> int:
-    """Write as the stage does, without its pauses; gives how often it took."""
+async def until_stored(sink: ClickHouseSink, whole: Batch, pause_s: float = 0.0) -> int:
+    """Write as the stage does, with pauses of our own; gives how often it took."""
     for attempt in range(200):
         try:
             await sink.write(replace(whole, replay=whole.replay or attempt > 0))
         except RetryableSinkError:
+            await asyncio.sleep(pause_s)
             continue
         return attempt + 1
     raise AssertionError("never stored")
@@ -123,11 +124,5 @@ async def test_a_server_that_refuses_connections_is_waited_for(server: ServerPro
     server.fault(Fault("refuse", delay_s=3))
     with pytest.raises(RetryableSinkError, match="refused"):
         await sink.write(batch(10, 10))
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await sink.write(replace(batch(10, 10), replay=True))
-                break
-            except RetryableSinkError:
-                await asyncio.sleep(0.02)
+    await until_stored(sink, replace(batch(10, 10), replay=True), pause_s=0.3)
     assert offsets(sink) == {10: SPANS}
