@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -111,13 +109,3 @@ def start_receiver() -> Iterator[Callable[[Limits], Receiver]]:
 @pytest.fixture
 def receiver(start_receiver: Callable[[Limits], Receiver]) -> Receiver:
     return start_receiver(Limits())
-
-
-@pytest.fixture
-def peak_rss_bytes() -> Callable[[], int]:
-    """The most memory that this process held since the test began; the receiver runs in it."""
-    status = Path("/proc/self/status")
-    if not status.exists():  # elsewhere the peak is that of the process's whole life, which may hide this test's
-        return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is held now
-    return lambda: 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])

@@ -57,3 +57,13 @@ def test_content_that_is_cut_off_is_corrupt(encode: Encoder) -> None:
     encoding = "gzip" if body[:2] == b"\x1f\x8b" else "deflate"
     with pytest.raises(CorruptError):
         inflated(encoding, body[:-1], 4096)
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS.keys())
+def test_a_bomb_costs_one_piece_of_memory_at_a_time_and_nothing_over_the_bound(encode: Encoder) -> None:
+    body = encode(bytes(20_000_000))
+    pieces: list[int] = []
+    with pytest.raises(TooLargeError):
+        pieces.extend(len(piece) for piece in Inflater("gzip" if body[0] == 0x1F else "deflate", 5_000_000).feed(body))
+    assert max(pieces) <= PIECE_BYTES
+    assert 5_000_000 - PIECE_BYTES < sum(pieces) <= 5_000_000
