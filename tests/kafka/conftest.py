@@ -24,7 +24,7 @@ async def closed_connections() -> AsyncIterator[None]:
     yield
     loop: Any = asyncio.get_running_loop()
     until = time.monotonic() + GOODBYE_S
-    while len(loop._transports) and time.monotonic() < until:
+    while any(transport._sock for transport in loop._transports.values()) and time.monotonic() < until:
         await asyncio.sleep(0.01)
 
 
