@@ -161,8 +161,8 @@ def _directly(task: Task, settings: Settings, asked: dict[str, Any]) -> dict[str
 
 def _show(given: dict[str, Any], answer: dict[str, Any], lines: Callable[[dict[str, Any]], list[str]]) -> None:
     if given["as_json"]:
-        import orjson  # noqa: PLC0415
+        from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
 
-        click.echo(orjson.dumps(answer))
+        click.echo(printable_json(answer))
     else:
         click.echo("\n".join(lines(answer)))

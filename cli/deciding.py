@@ -38,9 +38,9 @@ def deciding(task: Task) -> click.Command:
         with errors_as(as_json):
             answer = post(url, f"/v1/findings/{part(finding_id)}/{task.name}", {"reason": reason, "who": who})
         if as_json:
-            import orjson  # noqa: PLC0415 - help need not wait for it
+            from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
 
-            click.echo(orjson.dumps(answer))
+            click.echo(printable_json(answer))
         else:
             click.echo(_line(answer))
 

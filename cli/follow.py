@@ -142,9 +142,9 @@ def _check_reader() -> None:
 
 
 def _show_json(entry: dict[str, Any]) -> None:
-    import orjson  # noqa: PLC0415 - help need not wait for it
+    from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
 
-    click.echo(orjson.dumps(entry))
+    click.echo(printable_json(entry))
 
 
 def _show_line(entry: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -107,5 +106,7 @@ def _read(run: Replay, lines: Lines, progress: Progress) -> int:
 
 
 def _show(finding: Finding) -> None:
-    sys.stdout.buffer.write(json.dumps(finding.as_json(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
+
+    sys.stdout.buffer.write(printable_json(finding.as_json()) + b"\n")
     sys.stdout.buffer.flush()

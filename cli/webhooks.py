@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from cli import render
 from cli.client import WHOLE, errors_as, get, json_option, part, post, url_option
-from cli.exits import MEANING
+from cli.exits import MEANING, USAGE, CliError
 
+COMMANDLINE: Final = ParameterSource.COMMANDLINE
 HELP: Final = """\
 Webhooks: how far each is, and the deliveries that were given up (parked).
 
@@ -27,12 +29,16 @@ Webhooks are set up where Telltale runs, with `webhook_url` and `webhook_secret`
 @click.group(
     help=HELP, short_help="Webhooks: how far, what is parked, send again.", epilog=MEANING, invoke_without_command=True
 )
+@json_option
+@url_option
 @click.pass_context
-def webhooks(context: click.Context) -> None:
+def webhooks(context: click.Context, as_json: bool, url: str) -> None:
     """See HELP."""
     if context.invoked_subcommand is None:
-        with listing.make_context("list", [], parent=context) as inner:
-            listing.invoke(inner)
+        context.invoke(listing, name=None, as_json=as_json, url=url)
+    elif given := [name for name in ("as_json", "url") if context.get_parameter_source(name) is COMMANDLINE]:
+        options = " and ".join(f"--{name.removeprefix('as_')}" for name in given)
+        raise CliError(f"write {options} after `webhooks {context.invoked_subcommand}`", USAGE)
 
 
 @webhooks.command("list", short_help="How far each is, and what is parked.", epilog=MEANING)
@@ -71,8 +77,8 @@ def _lines(answer: dict[str, Any]) -> list[str]:
 
 def _show(answer: dict[str, Any], as_json: bool, lines: list[str]) -> None:
     if as_json:
-        import orjson  # noqa: PLC0415 - help need not wait for it
+        from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
 
-        click.echo(orjson.dumps(answer))
+        click.echo(printable_json(answer))
     else:
         click.echo("\n".join(lines))

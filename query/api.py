@@ -32,8 +32,11 @@ from query.refusals import NOT_KEPT, refusal
 from query.service import Service
 from query.tasks import FINDINGS, SQL, TASKS, Task, budget
 from schemas.errors import QueryError
+from schemas.printable import printable_json
 
 MAX_BODY_BYTES: Final = 65_536
+BODY_S: Final = 30.0
+"""A body that has not come to its end after so long is given up."""
 DOCUMENT: Final = document()
 ENDPOINTS: Final = ", ".join(
     [*(f"{method.upper()} {path}" for path, ways in DOCUMENT["paths"].items() for method in ways), "GET /healthz"]
@@ -66,8 +69,6 @@ class Process:
     metrics: Callable[[], bytes]
     """The Prometheus exposition."""
     metrics_content_type: str
-    trouble: Callable[[], str] = lambda: ""
-    """Why the process is not well; "" = it is."""
 
 
 def api_app(service: Service, doors: Doors, process: Process, access: Access = OPEN) -> Any:
@@ -84,9 +85,7 @@ def api_app(service: Service, doors: Doors, process: Process, access: Access = O
         return Response(await asyncio.to_thread(process.metrics), media_type=process.metrics_content_type)
 
     async def healthz(_: Request) -> Response:
-        trouble = process.trouble()
-        body = {"status": "trouble" if trouble else "ok", "reason": trouble or None, "as_of": service.as_of()}
-        return json_response(body, 503 if trouble else 200)
+        return json_response({"status": "ok", "as_of": service.as_of()})
 
     described = orjson.dumps(DOCUMENT)
 
@@ -118,7 +117,7 @@ def answering(answer: Callable[[Request], Awaitable[dict[str, Any]]], *, rows: b
             return lines.response(answered) if rows and lines.wanted(request) else json_response(answered)
         # Freshness moves all the time: a tag is of what is said, so that a poll that has nothing new costs nothing.
         said = {name: value for name, value in answered.items() if name not in ("as_of", "coverage", "tokens")}
-        return _tagged(request, orjson.dumps(answered), f"W/{_tag(orjson.dumps(said))}")
+        return _tagged(request, printable_json(answered), f"W/{_tag(orjson.dumps(said))}")
 
     return endpoint
 
@@ -203,15 +202,11 @@ async def _body(request: Request) -> dict[str, object]:
         raise QueryError("unknown_parameter", "parameters stand in the body here", field=name, hint=JSON_HINT)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise QueryError("wrong_content_type", "send application/json", hint=JSON_HINT, status=415)
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise QueryError(
-                    "too_large", f"a body may have {MAX_BODY_BYTES} bytes", hint="ask for less at a time", status=413
-                )
-        asked = orjson.loads(body)
+        async with asyncio.timeout(BODY_S):
+            asked = orjson.loads(await _read(request))
+    except TimeoutError as error:
+        raise QueryError("timeout", f"the body did not end within {BODY_S:g} s", hint=JSON_HINT, status=408) from error
     except ClientDisconnect as error:
         raise QueryError("disconnected", "the client went away") from error
     except orjson.JSONDecodeError as error:
@@ -221,9 +216,20 @@ async def _body(request: Request) -> dict[str, object]:
     return asked
 
 
-def json_response(body: Any, status: int = 200) -> Response:
+async def _read(request: Request) -> bytearray:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise QueryError(
+                "too_large", f"a body may have {MAX_BODY_BYTES} bytes", hint="ask for less at a time", status=413
+            )
+    return body
+
+
+def json_response(body: Any) -> Response:
     """JSON that is not kept by anyone on the way."""
-    return Response(orjson.dumps(body), status, NOT_KEPT, "application/json")
+    return Response(printable_json(body), 200, NOT_KEPT, "application/json")
 
 
 def _tag(content: bytes) -> str:

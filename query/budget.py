@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from query.tokens import estimated_tokens
 from schemas.errors import QueryError
+from schemas.printable import printable_json
 
 UNTRUSTED: Final = "untrusted"
 """Whatever stands below a key of this name was written by those who are watched."""
@@ -84,7 +83,7 @@ def fit(body: dict[str, Any], rows: str, max_tokens: int, around: int = 0) -> Fi
 
 def cost(value: Any) -> int:
     """Tokens of a JSON value, estimated from above."""
-    return estimated_tokens(orjson.dumps(value).decode()) + SLACK
+    return estimated_tokens(printable_json(value).decode()) + SLACK
 
 
 def shortened(value: Any, longest: int, untrusted: bool = False) -> Any:
@@ -110,7 +109,7 @@ def _fewer(body: dict[str, Any], rows: str, max_tokens: int) -> Fitted | None:
         return None
     shown = 0
     for row in body[rows]:
-        left -= estimated_tokens(orjson.dumps(row).decode()) + 1
+        left -= estimated_tokens(printable_json(row).decode()) + 1
         if left < 0:
             break
         shown += 1

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from query.refusals import NOT_KEPT
 from query.tasks import LINES, MORE
-
-SEPARATORS: Final = "\x85\u2028\u2029"
-"""What JSON need not escape and many programs end a line at."""
+from schemas.printable import printable_json
 
 
 def wanted(request: Request) -> bool:
@@ -24,8 +21,6 @@ def wanted(request: Request) -> bool:
 def response(answer: dict[str, Any]) -> Response:
     """An answer with `columns` and `rows`, as lines."""
     names = [column["name"] for column in answer["columns"]]
-    body = b"".join(orjson.dumps(dict(zip(names, row, strict=True))) + b"\n" for row in answer["rows"])
-    for separator in SEPARATORS:
-        body = body.replace(separator.encode(), f"\\u{ord(separator):04x}".encode())
+    body = b"".join(printable_json(dict(zip(names, row, strict=True))) + b"\n" for row in answer["rows"])
     headers = {**NOT_KEPT, MORE: "true"} if answer.get("truncated") else NOT_KEPT
     return Response(body, 200, headers, LINES)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
 from starlette.responses import Response
 
 from schemas.errors import QueryError
+from schemas.printable import printable_json
 
 NOT_KEPT: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 """Headers of an answer that nobody on the way may keep."""
@@ -35,4 +35,4 @@ def refusal(error: QueryError) -> Response:
         headers["retry-after"] = str(int(retry_after_s))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return Response(orjson.dumps(as_json(error)), error.status, headers, "application/json")
+    return Response(printable_json(as_json(error)), error.status, headers, "application/json")

@@ -195,7 +195,8 @@ SERIES: Final = Task(
     summary="Series of calls: the list, or one over time by version.",
     doc=(
         "Calls, errors and quantiles of every service, operation and tool or model; with an id one over time and by "
-        "version. For two versions side by side, with how sure the difference is, use `compare`."
+        "version, by whole minutes that begin in the window. For two versions side by side, with how sure the "
+        "difference is, use `compare`."
     ),
     path="/v1/series",
     parameters=(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-import orjson
-
 from cli import render
 from cli.checking.report import Report, verdict
 from cli.render import cut, number, table
+from schemas.printable import printable_json
 
 
 def as_json_text(reports: Sequence[Report]) -> str:
     """One document."""
     problems = sum(len(one.problems) for one in reports)
     document = {"verdict": verdict(reports), "problems": problems, "parts": [one.as_json() for one in reports]}
-    return orjson.dumps(document).decode()
+    return printable_json(document).decode()
 
 
 def lines(reports: Sequence[Report]) -> list[str]:

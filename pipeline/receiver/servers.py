@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from schemas.errors import SettingsError
 
+HEAD_S: Final = 30.0
+"""A client whose request line and headers have not come to their end after so long is dropped."""
 STALLED_S: Final = 30.0
 """A client that has not made room for the rest of its answer for so long is dropped."""
 
@@ -81,12 +83,25 @@ class AsgiServer:
 
 
 class _Connection(HttpToolsProtocol):
-    """A connection that ends where the client stops reading.
+    """A connection that ends where the client stops reading, or does not say what it wants.
 
     uvicorn makes the application wait, for as long as the client likes: the task and the answer stay.
     """
 
+    _unsaid: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        self._heard()
+        super().on_headers_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -98,7 +113,17 @@ class _Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._calm()
+        self._heard()
         super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._heard()
+        self._unsaid = self.loop.call_later(HEAD_S, self.transport.abort)
+
+    def _heard(self) -> None:
+        if self._unsaid is not None:
+            self._unsaid.cancel()
+            self._unsaid = None
 
     def _calm(self) -> None:
         if self._stalled is not None:

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from query.feed.cursor import Place
 from query.feed.feed import Feed
 from query.feed.shown import shown
 from schemas.errors import QueryError
+from schemas.printable import printable_json
 
 HEARTBEAT_S: Final = 15.0
 """Silence after which a comment is sent: proxies and clients see that the connection is alive."""
@@ -67,7 +67,7 @@ class FindingStream:
                 told = await shown(self._feed.reader, found.entries)
             except QueryError as error:
                 # The client comes back after its delay, at the place where it was.
-                yield b"event: error\ndata: " + orjson.dumps({"code": error.code, "message": str(error)}) + b"\n\n"
+                yield b"event: error\ndata: " + printable_json({"code": error.code, "message": str(error)}) + b"\n\n"
                 return
             for entry, one in zip(found.entries, told, strict=True):
                 yield event(await self._feed.cursor(entry.place), one)
@@ -78,7 +78,7 @@ class FindingStream:
 
 def event(cursor: str, entry: dict[str, Any]) -> bytes:
     """One server-sent event; JSON has no line break in it."""
-    return b"id: %b\nevent: finding\ndata: %b\n\n" % (cursor.encode(), orjson.dumps(entry))
+    return b"id: %b\nevent: finding\ndata: %b\n\n" % (cursor.encode(), printable_json(entry))
 
 
 async def _left(receive: Receive) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-import orjson
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -28,6 +27,7 @@ from query.mcp.skills import skills
 from query.mcp.tools import ASKED, DECIDE, DECIDED, tools
 from query.refusals import as_json
 from schemas.errors import QueryError
+from schemas.printable import printable_json
 
 INSTRUCTIONS: Final = (
     "Telltale watches coding agents by their OpenTelemetry data. Start with `overview`, then `findings` with an id for "
@@ -107,7 +107,7 @@ async def _called(backend: Backend, name: str, given: Mapping[str, Any]) -> Call
     except RefusedError as error:
         return _refused(error.error)
     # The text says the same as the structure, for clients that know no structured output.
-    return CallToolResult(content=[TextContent(text=orjson.dumps(answer).decode())], structured_content=answer)
+    return CallToolResult(content=[TextContent(text=printable_json(answer).decode())], structured_content=answer)
 
 
 async def _decided(backend: Backend, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,4 +121,4 @@ async def _decided(backend: Backend, given: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _refused(error: dict[str, Any]) -> CallToolResult:
-    return CallToolResult(content=[TextContent(text=orjson.dumps(error).decode())], is_error=True)
+    return CallToolResult(content=[TextContent(text=printable_json(error).decode())], is_error=True)

@@ -68,7 +68,10 @@ def test_a_decision_without_a_reason_is_wrong_usage(ask: Any) -> None:
 def test_without_webhooks_it_says_how_to_set_one_up(ask: Any) -> None:
     done = ask("webhooks")
     assert (done.returncode, done.stdout) == (0, "no webhook has ever been set up; see `telltale webhooks --help`\n")
-    assert json.loads(ask("webhooks", "list", "--json").stdout)["webhooks"] == []
+    for words in (("--json",), ("list", "--json")):
+        assert json.loads(ask("webhooks", *words).stdout)["webhooks"] == []
+    misplaced = ask("webhooks", "--json", "list")
+    assert (misplaced.returncode, misplaced.stderr) == (64, "telltale: write --json after `webhooks list`\n")
     unknown = ask("webhooks", "replay", "nobody")
     assert unknown.returncode == 1
     assert "there is no webhook" in unknown.stderr

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
+import orjson
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
+from query import api as api_module
 from query.asked import Answer
 from query.envelope import Freshness, coverage
 
@@ -173,7 +178,7 @@ def test_the_overview_counts_open_findings_and_what_is_stored(api: httpx.Client)
 
 
 def test_health_and_metrics_answer(api: httpx.Client) -> None:
-    assert api.get("/healthz").json() == {"status": "ok", "reason": None, "as_of": AS_OF}
+    assert api.get("/healthz").json() == {"status": "ok", "as_of": AS_OF}
     metrics = api.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain; version=")
     assert metrics.text == "telltale_build_info 1\n"
@@ -216,6 +221,21 @@ def test_a_bad_body_is_refused_and_the_next_question_answered(
     response = api.post("/v1/sql", content=content, headers={"content-type": content_type})
     assert (response.status_code, refusal(response)["code"]) == (status, code)
     assert api.post("/v1/sql", json={"sql": "SELECT 1"}).json()["rows"] == [[1]]
+
+
+async def test_a_body_that_does_not_end_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_module, "BODY_S", 0.1)
+
+    async def answer(request: Request) -> dict[str, Any]:
+        return await api_module._body(request)
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")], "query_string": b""}
+    refused = await api_module.answering(answer)(Request(scope, receive))
+    assert (refused.status_code, orjson.loads(refused.body)["error"]["code"]) == (408, "timeout")
 
 
 def test_the_wrong_method_says_the_right_one(api: httpx.Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import random
 import socket
@@ -22,6 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from starlette.requests import Request
 from starlette.types import Message
 
+from pipeline.receiver import servers
 from pipeline.receiver.body import BodyReader
 from pipeline.receiver.contract import Limits
 from pipeline.receiver.refusal import RefusedError
@@ -337,6 +339,22 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_stores_nothing(receiver:
         )
     wait_until(lambda: receiver.counter.outcomes() == ["timeout"])
     assert receiver.log.stored == []
+    assert_still_stores(receiver)
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /v1/tra", b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n", b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET"]
+)
+def test_a_client_that_does_not_say_what_it_wants_is_dropped(
+    start_receiver: Any, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(servers, "HEAD_S", 0.5)
+    receiver = start_receiver(Limits())
+    with socket.create_connection(("127.0.0.1", receiver.http.port), timeout=30) as connection:
+        connection.sendall(begun)
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(4096):
+                pass
     assert_still_stores(receiver)
 
 
