@@ -47,6 +47,8 @@ NOTE: Final = 65536
 BRIEF: Final = 32768
 """It succeeded, and not with much: many questions, each of them another, may have this answer."""
 
+ASKED_FIRST: Final = -2
+"""Sequence of a model call that tells none: before the tool call of the same time, which it may have asked for."""
 MAX_TEXT: Final = 160
 MAX_ID: Final = 64
 MAX_SIGNATURE: Final = 20
@@ -204,7 +206,8 @@ def from_model(fact: ModelCall, ident: str) -> Call:
     tokens = min(max(0, sent), _MAX_TOKENS) + min(max(0, received), _MAX_TOKENS) if sent >= 0 or received >= 0 else -1
     cost = float(fact.cost_usd) if isinstance(fact.cost_usd, int | float) else math.nan
     return tuple.__new__(Call, (
-        start, sequence, ident, "model", shared(fact.agent_name[:MAX_ID]), start + duration, "", "", "",
+        start, sequence if sequence >= 0 else ASKED_FIRST, ident, "model", shared(fact.agent_name[:MAX_ID]),
+        start + duration, "", "", "",
         shared(fact.prices_date[:MAX_ID]),
         NAME, 3, _SIGNAL_FLAGS.get(fact.signal, 0), "", fact.span_id[:MAX_ID], "", tokens,
         cost if -_MAX_COST_USD < cost < _MAX_COST_USD else math.nan,

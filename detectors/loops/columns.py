@@ -34,7 +34,7 @@ def as_columns(calls: Sequence[Call]) -> list[Any]:
     columns[_END] = list(map(sub, columns[_END], starts))
     columns[_START] = list(map(sub, starts, repeat(first)))
     columns[_SPAN] = [
-        "" if ident[2:] == span else span for ident, span in zip(columns[_IDENT], columns[_SPAN], strict=True)
+        "" if ident == f"s:{span}" else span for ident, span in zip(columns[_IDENT], columns[_SPAN], strict=True)
     ]
     count = len(calls)
     return [count, first, *[column[:1] if column.count(column[0]) == count else column for column in columns]]

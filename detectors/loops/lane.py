@@ -30,6 +30,7 @@ from detectors.loops.columns import steps_as_columns, steps_of_columns
 from detectors.loops.ladder import ALONE, LONG, READS, WATCHES, Basis, row_of, severity
 from detectors.loops.loop import CYCLE, ERROR, FAILING, NOTHING_SPENT, RESULT, Cost, Step
 from detectors.loops.parameters import LoopParameters
+from detectors.loops.rounds import Answers, together
 
 MAX_PERIOD: Final = 5
 MAX_STEPS: Final = 40
@@ -39,8 +40,6 @@ NO_RUNS: Final = [0] * MAX_PERIOD
 """Never changed in place."""
 
 CHANGED: Final = "changed result"
-_OVERLAP: Final = 0.5
-"""Calls without a round id that overlap by half of the shorter one were asked for together."""
 
 
 class Candidate(NamedTuple):
@@ -59,7 +58,7 @@ class Lane:
     """The calls of one agent, at most 40 kept."""
 
     __slots__ = (
-        "barrier", "before", "edits", "failing", "ordinal", "round_keys", "rounds", "runs", "same_error",
+        "answers", "barrier", "before", "edits", "failing", "ordinal", "round_keys", "rounds", "runs", "same_error",
         "same_result", "seen", "spent", "steps", "unit",
     )  # fmt: skip
 
@@ -85,10 +84,12 @@ class Lane:
         """Streaks of calls in a row; their steps are the last ones."""
         self.spent = NOTHING_SPENT
         """By the model since the last tool call."""
+        self.answers = Answers()
 
     def pay(self, call: Call) -> None:
         """A model call: what it cost belongs to the tool call that it asks for."""
         self.spent = self.spent.plus(call.tokens, call.cost_usd, call.seconds, call.result_key)
+        self.answers.heard(call)
 
     def forget(self) -> None:
         """The user spoke: everything begins anew."""
@@ -113,6 +114,7 @@ class Lane:
         """Take one call in; None when it only repeats a call of its own round."""
         key = call.arguments_key
         joins = self._joins(call)
+        self.answers.note(call, joins)
         if joins and key in self.round_keys:
             return None
         step = Step(call, self.ordinal, self.unit if joins else self.unit + 1, self.spent)
@@ -136,15 +138,8 @@ class Lane:
         """Whether a call belongs to the round of the call before it."""
         if not self.steps or not self.rounds:
             return False
-        last = self.steps[-1].call
-        round_id = call.round_id
-        if round_id or last.round_id:
-            return round_id == last.round_id
-        start, ended = call.start, last.end
-        if ended <= start:
-            return False
-        shorter = min(call.end - start, ended - last.start)
-        return shorter > 0 and ended - start >= shorter * _OVERLAP
+        told = together(call, self.steps[-1].call)
+        return self.answers.silent(call) if told is None else told
 
     def _streaks(self, call: Call) -> None:
         if call.flags & NOTE:
@@ -339,6 +334,7 @@ class Lane:
         twin.steps, twin.seen = self.steps.copy(), self.seen.copy()
         twin.rounds, twin.round_keys, twin.edits = self.rounds.copy(), self.round_keys.copy(), self.edits.copy()
         twin.before, twin.runs, twin.spent = self.before, self.runs, self.spent
+        twin.answers = self.answers.copy()
         twin.ordinal, twin.unit, twin.barrier = self.ordinal, self.unit, self.barrier
         twin.same_error, twin.same_result, twin.failing = self.same_error, self.same_result, self.failing
         return twin
@@ -348,7 +344,7 @@ class Lane:
         return [
             steps_as_columns(self.steps), self.ordinal, self.unit, self.barrier, self.rounds, self.round_keys,
             self.before, self.runs, self.edits, self.same_error, self.same_result, self.failing,
-            list(self.spent),
+            list(self.spent), *self.answers.as_list(),
         ]  # fmt: skip
 
     @staticmethod
@@ -357,12 +353,13 @@ class Lane:
         lane = Lane()
         (
             steps, lane.ordinal, lane.unit, lane.barrier, rounds, round_keys, before, runs, edits, lane.same_error,
-            lane.same_result, lane.failing, spent,
+            lane.same_result, lane.failing, spent, *answers,
         ) = fields  # fmt: skip
         lane.steps = steps_of_columns(steps)
         lane.rounds, lane.round_keys, lane.edits = list(rounds), list(round_keys), list(edits)
         lane.before, lane.runs = list(before), list(runs)
         lane.spent = Cost.of_list(spent)
+        lane.answers = Answers(*answers)
         for step in lane.steps:
             lane.seen[step.call.arguments_key] = lane.seen.get(step.call.arguments_key, 0) + 1
         return lane

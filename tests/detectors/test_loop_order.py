@@ -121,3 +121,15 @@ def test_what_comes_later_than_the_window_is_too_late(late_by: int) -> None:
     ]
     early = numbered(4, start=START_NS - 100 * SECOND_NS)
     assert fold(LOOP, [*others, *early])[1] == []
+
+
+@pytest.mark.parametrize("call_id", ["", "own", "span3"])
+def test_a_span_is_known_again_after_a_restart_whatever_its_call_is_called(call_id: str) -> None:
+    calls = [
+        call._replace(span_id=f"span{i}", call_id=call_id and f"{call_id}{i}") for i, call in enumerate(numbered(6))
+    ]
+    calls[3] = calls[3]._replace(call_id=call_id)
+    state, _ = fold(LOOP, list(calls))
+    resumed = LOOP.decode(LOOP.encode(state))
+    assert resumed.known.keys() == state.known.keys()
+    assert [call.span_id for call in resumed.window] == [f"span{i}" for i in range(6)]
