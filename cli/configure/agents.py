@@ -52,7 +52,7 @@ class File(NamedTuple):
 
     where: Path
     form: str
-    """`json` or `toml`."""
+    """`json`, `toml`, or `jsonc`: JSON for a reader that takes `//` for a comment wherever it stands."""
     changes: tuple[Change, ...]
 
 
@@ -133,7 +133,7 @@ def cursor(target: Target, places: Places, _guard: bool) -> tuple[File, ...]:
     hooks = [Change(("hooks", event), hook, appended=True) for event in events]
     return (
         File(places.user(".cursor", "mcp.json"), "json", (Change(("mcpServers", SERVER), server, ours=True),)),
-        File(places.user(".cursor", "hooks.json"), "json", (Change(("version",), 1), *hooks)),
+        File(places.user(".cursor", "hooks.json"), "jsonc", (Change(("version",), 1), *hooks)),
     )
 
 

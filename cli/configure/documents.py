@@ -25,7 +25,7 @@ def changed(form: str, text: str, changes: Sequence[Change], *, replace: bool) -
     """The text with the changes in it; the same text where they are in it already.
 
     Args:
-        form: `json` or `toml`.
+        form: `json`, `jsonc` or `toml`; see `File`.
         text: The file's text, "" where there is no file.
         changes: What is to stand in it.
         replace: Whether a value that is not ours may be replaced.
@@ -36,7 +36,8 @@ def changed(form: str, text: str, changes: Sequence[Change], *, replace: bool) -
     """
     document = _read(form, text)
     done = [_apply(document, change, replace=replace) for change in changes]
-    return _written(form, text, document) if any(done) else text
+    misread = form == "jsonc" and "//" in text
+    return _written(form, text, document) if any(done) or misread else text
 
 
 def _read(form: str, text: str) -> Any:
@@ -139,4 +140,6 @@ def _written(form: str, text: str, document: Any) -> str:
         return tomlkit.dumps(document)
     indent = re.search(r"\n([ \t]+)\S", text)
     written = json.dumps(document, indent=indent.group(1) if indent else 2, ensure_ascii=False)
+    if form == "jsonc":
+        written = re.sub("(?<=/)/", r"\\/", written)  # such characters stand in strings only
     return written + ("\n" if text.endswith("\n") or not text else "")

@@ -15,6 +15,10 @@ AFTER: Final = "after"
 FAILED: Final = "failed"
 
 
+LENGTH: Final = "content_length"
+"""Key of a result that is told in short: how long it was."""
+
+
 class Agent(NamedTuple):
     """One agent with hooks."""
 
@@ -34,6 +38,10 @@ class Agent(NamedTuple):
     """Beginnings of lines of a result's text that do."""
     comments: Mapping[str, frozenset[str]] = {}
     """Tool -> keys of its arguments in which the model says what it does, in new words each time."""
+    in_short: frozenset[str] = frozenset()
+    """Keys of a result that say that there was one, in place of what it said."""
+    counted: frozenset[str] = frozenset()
+    """Tools of whose arguments only a number is told."""
 
 
 AGENTS: Final[Mapping[str, Agent]] = {
@@ -66,6 +74,8 @@ AGENTS: Final[Mapping[str, Agent]] = {
             says_before=False, session="conversation_id", turn="generation_id",
             volatile_keys=frozenset({"duration", "executionTime", "pid"}),
             comments={"Shell": frozenset({"description"})},
+            in_short=frozenset({LENGTH, "success", "deleted", "status_code", "diagnostics_count", "resources_count"}),
+            counted=frozenset({"ComputerUse", "WriteShellStdin"}),
         ),
     )
 }  # fmt: skip

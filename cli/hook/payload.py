@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from cli.hook.agents import BEFORE, FAILED, Agent
+from cli.hook.agents import BEFORE, FAILED, LENGTH, Agent
 from schemas.signatures import NOTHING, Signature, of_content
 
 MAX_NAME: Final = 256
+MAX_LENGTH: Final = 2**53
 _EXIT: Final = re.compile(
     r"^(?:process )?exit(?:ed)?(?: with)?(?: code| status)?[: ]+(-?\d{1,10})(?!\S)", re.IGNORECASE | re.MULTILINE
 )
@@ -32,9 +33,12 @@ class Call(NamedTuple):
     arguments_signature: Signature
     result: str
     result_signature: Signature
+    result_size: int
+    """-1 = not told."""
     success: str
     """`true`, `false`, or "" where the agent does not tell."""
     error_type: str
+    """What went wrong; `permission_denied` where nothing did: it was refused."""
     duration_ms: float
     """-1 = not told."""
 
@@ -44,18 +48,25 @@ def call_of(agent: Agent, payload: Mapping[str, Any], when: str) -> Call | None:
     session, tool = _name(payload, agent.session), _tool(payload)
     if not session or not tool:
         return None
-    arguments = _text(_without(_arguments(payload), agent.comments.get(tool, frozenset())))
+    given, arguments, signed = _arguments(payload), "", NOTHING
+    if tool not in agent.counted:
+        arguments = _text(_without(given, agent.comments.get(tool, frozenset())))
+        signed = of_content(arguments, len(arguments))
     result, success, error_type = ("", "", "")
-    signature = NOTHING
+    signature, size = NOTHING, -1
     if when != BEFORE:
         said = _result(payload, when)
         success, error_type = _outcome(agent, payload, said, when)
-        result = _steady(agent, said)
-        signature = of_content(result, len(result))
+        if _in_short(agent, given, said):
+            size = _length(said)
+            signature = of_content(None, size)
+        else:
+            result = _steady(agent, said)
+            size = len(result)
+            signature = of_content(result, size)
     return Call(
         session, _name(payload, agent.turn), _name(payload, "agent_id"), _name(payload, "tool_use_id"), tool,
-        arguments, of_content(arguments, len(arguments)), result, signature, success, error_type,
-        _number(payload),
+        arguments, signed, result, signature, size, success, error_type, _number(payload),
     )  # fmt: skip
 
 
@@ -89,6 +100,19 @@ def _result(payload: Mapping[str, Any], when: str) -> Any:
         if payload.get(key) is not None:
             return _parsed(payload[key])
     return None
+
+
+def _in_short(agent: Agent, arguments: Any, said: Any) -> bool:
+    """Whether a result repeats arguments and says that there was one, but not what: Cursor tells most of them so."""
+    if not agent.in_short or not isinstance(said, dict) or said.keys().isdisjoint(agent.in_short):
+        return False
+    given = arguments if isinstance(arguments, dict) else {}
+    return all(key in agent.in_short or given.get(key) == value for key, value in said.items())
+
+
+def _length(said: Mapping[str, Any]) -> int:
+    value = said.get(LENGTH)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_LENGTH else -1
 
 
 def _outcome(agent: Agent, payload: Mapping[str, Any], said: Any, when: str) -> tuple[str, str]:

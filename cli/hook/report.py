@@ -11,6 +11,7 @@ from cli.hook.payload import Call
 
 SCOPE: Final = "telltale.guard"
 EVENT: Final = "telltale.guard.tool_call"
+DENIED: Final = "permission_denied"
 
 
 def log_request(agent: Agent, call: Call, time_unix_nano: int, *, content: bool) -> bytes:
@@ -31,11 +32,12 @@ def log_request(agent: Agent, call: Call, time_unix_nano: int, *, content: bool)
         "call.id": call.call_id,
         "tool.name": call.tool,
         "arguments.signature": call.arguments_signature.value,
-        "arguments.size": str(len(call.arguments)),
-        "result.signature": call.result_signature.value,
-        "result.size": str(len(call.result)),
+        "arguments.size": str(len(call.arguments)) if call.arguments_signature.value else "",
+        "result.signature": call.result_signature.value if call.result_signature.strength != "size" else "",
+        "result.size": str(call.result_size) if call.result_size >= 0 else "",
         "success": call.success,
         "error.type": call.error_type,
+        "denied": "true" if call.error_type == DENIED else "",
         "duration_ms": f"{call.duration_ms:g}" if call.duration_ms >= 0 else "",
     }
     if content:

@@ -93,15 +93,14 @@ class ToolPolicies:
     def names(self, tool_name: str) -> ToolPolicy | None:
         """The policy of a tool that is named, with or without its MCP prefix; None: only its words tell."""
         lowered = tool_name[:MAX_NAME].lower()
-        bare = lowered.rsplit("__", 1)[-1].rsplit(".", 1)[-1]
-        return self.tools.get(lowered) or self.tools.get(bare)
+        return self.tools.get(lowered) or self.tools.get(_bare(lowered))
 
     def _look_up(self, tool_name: str) -> ToolPolicy:
         named = self.names(tool_name)
         if named is not None:
             return named
         words = {w.lower() for w in _WORDS.findall(tool_name)}
-        own = _WORDS.findall(tool_name.rsplit("__", 1)[-1].rsplit(".", 1)[-1])
+        own = _WORDS.findall(_bare(tool_name))
         server = {w.lower() for w in _WORDS.findall(tool_name.rsplit("__", 1)[0])}
         has = {flag: not words.isdisjoint(self.words.get(flag, frozenset())) for flag in _WORD_FLAGS}
         has["ignored"] |= not server.isdisjoint(self.words.get("ignored", frozenset()))
@@ -266,3 +265,8 @@ def _strings(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
         raise RuleError(f"{where}: must be a list of words")
     return tuple(value)
+
+
+def _bare(tool_name: str) -> str:
+    """The name without what names its server: `mcp__server__tool`, `server.tool`, `MCP:tool`."""
+    return tool_name.rsplit("__", 1)[-1].rsplit(".", 1)[-1].rsplit(":", 1)[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,35 @@ def test_a_second_run_changes_nothing(setup: Setup, tmp_path: Path, agent: str) 
     assert again.returncode == 0
     assert all(line.startswith("nothing to change in ") for line in again.stdout.splitlines())
     assert {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()} == files
+
+
+def as_cursor_reads(text: str) -> Any:
+    """Its hook runtime takes the rest of a line after `//` for a comment, in strings too (`@cursor/sdk` 1.0.18)."""
+    return json.loads(re.sub(r"/\*[\s\S]*?\*/", "", re.sub(r"//.*$", "", text, flags=re.MULTILINE)))
+
+
+ELSEWHERE = ("--url", "http://127.0.0.1:5320", "--otlp-http", "http://127.0.0.1:5318")
+
+
+def test_cursor_reads_its_hooks_as_they_were_written(setup: Setup, tmp_path: Path) -> None:
+    file = tmp_path / ".cursor/hooks.json"
+    theirs = {"command": "audit --to https://audit.example///x", "timeout": 5}
+    put(file, json.dumps({"version": 1, "hooks": {"stop": [theirs]}}))
+    assert setup("cursor", "--guard", "--write", *ELSEWHERE).returncode == 0
+    read = as_cursor_reads(file.read_text())
+    assert read == json.loads(file.read_text())
+    assert read["hooks"]["stop"] == [theirs]
+    assert "--otlp http://127.0.0.1:5318" in read["hooks"]["postToolUse"][0]["command"]
+
+
+def test_hooks_that_cursor_misreads_are_written_anew(setup: Setup, tmp_path: Path) -> None:
+    file = tmp_path / ".cursor/hooks.json"
+    assert setup("cursor", "--guard", "--write", *ELSEWHERE).returncode == 0
+    right = file.read_text()
+    put(file, json.dumps(json.loads(right), indent=2) + "\n")
+    assert "//" in file.read_text()
+    assert setup("cursor", "--guard", "--write", *ELSEWHERE).returncode == 0
+    assert file.read_text() == right
 
 
 def test_an_api_elsewhere_alone_is_answered_with_where_telemetry_goes(setup: Setup) -> None:

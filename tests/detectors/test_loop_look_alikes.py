@@ -246,7 +246,9 @@ def test_what_changes_the_world_is_told_from_names_and_arguments(tool: str, argu
     assert told(*work) == []
 
 
-@pytest.mark.parametrize("tool", ["get_commit", "list_updates", "update_todo_list", "create_memory", "view_patch"])
+@pytest.mark.parametrize(
+    "tool", ["get_commit", "MCP:get_commit", "list_updates", "update_todo_list", "create_memory", "view_patch"]
+)
 def test_a_tool_that_reads_or_notes_changes_nothing(tool: str) -> None:
     work = [step for n in range(6) for step in (failing(), call(tool, f"number {n}", f"answer {n}"))]
     assert worst(*work) == "warning"

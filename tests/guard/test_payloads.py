@@ -10,6 +10,8 @@ import pytest
 
 from cli.hook.agents import AGENTS, agent_of
 from cli.hook.payload import Call, call_of
+from cli.hook.report import log_request
+from schemas.signatures import of_content
 
 HOOKS = Path(__file__).parents[1] / "fixtures" / "hooks"
 Payload = dict[str, Any]
@@ -104,13 +106,14 @@ def test_a_documented_payload_is_read(
         ("claude-code", ("Bash", "mcp__telltale__overview"), ("false", "exit_code_1"), True),
         ("codex", ("Bash", "mcp__telltale__overview"), ("", ""), True),  # its hook is not told the exit code
         ("gemini", ("run_shell_command", "mcp_telltale_overview"), ("false", "exit_code_1"), False),
+        ("cursor", ("Shell", "MCP:overview"), ("false", "exit_code_1"), True),
     ],
 )
 def test_what_the_real_programs_hand_their_hooks_is_read(
     agent: str, tools: tuple[str, str], outcome: tuple[str, str], numbered: bool
 ) -> None:
     lines = (HOOKS / f"{agent}.jsonl").read_text(encoding="utf-8").splitlines()
-    told = [read(json.loads(line)) for line in lines]
+    told = [read(json.loads(line)) for line in lines[:6]]
     assert {name for name, _ in told} == {agent}
     calls = [call for _, call in told]
     command, question = tools
@@ -126,6 +129,65 @@ def test_what_the_real_programs_hand_their_hooks_is_read(
     assert ended[0].result_signature == ended[1].result_signature != ended[2].result_signature
     assert "Cannot find module" in ended[0].result
     assert all(bool(call.call_id) == numbered for call in calls)
+
+
+def cursor_said(tool: str, arguments: Payload, output: Payload) -> Call:
+    said = {"tool_name": tool, "tool_input": arguments, "tool_output": json.dumps(output)}
+    return read(CURSOR | {"hook_event_name": "postToolUse"} | said)[1]
+
+
+def test_of_what_cursor_read_only_the_length_is_known_and_of_a_search_nothing() -> None:
+    lines = (HOOKS / "cursor.jsonl").read_text(encoding="utf-8").splitlines()
+    reading, search = (read(json.loads(line))[1] for line in lines[6:])
+    assert (reading.tool, reading.success, reading.result_size) == ("Read", "true", 12)
+    assert reading.result_signature == of_content(None, 12)
+    assert (search.tool, search.success, search.result_size) == ("Grep", "true", -1)
+    assert search.result_signature.strength == "name"
+    assert (reading.arguments_signature.strength, search.arguments_signature.strength) == ("full", "full")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [{"output": "12 passed", "exitCode": 0}, {"content": [], "isError": False}, {"success": True, "rows": 3}, {"n": 1}],
+)
+def test_a_result_that_says_something_else_is_told_in_full(output: Payload) -> None:
+    call = cursor_said("anything", {"success": "maybe"}, output)
+    assert call.result_signature.strength == "full"
+    assert json.loads(call.result) == output
+
+
+@pytest.mark.parametrize("length", [-1, True, "7", 1e99, 2**80, None, [3]])
+def test_a_length_that_is_none_is_not_believed(length: Any) -> None:
+    call = cursor_said("Read", {"file_path": "a"}, {"file_path": "a", "content_length": length})
+    assert (call.result_signature.strength, call.result_size) == ("name", -1)
+
+
+def test_calls_of_which_cursor_counts_the_arguments_are_equal_to_no_other() -> None:
+    call = cursor_said("ComputerUse", {"actions_count": 1}, {"action_count": 1, "duration_ms": 30})
+    assert (call.arguments, call.arguments_signature.strength) == ("", "name")
+    attributes = reported(call)
+    assert attributes.keys().isdisjoint({"arguments", "arguments.size", "arguments.signature"})
+
+
+def test_what_cursor_refused_is_told_as_refused() -> None:
+    said = {"tool_name": "Shell", "tool_input": {"command": "rm x"}, "error_message": "no", "is_interrupt": False}
+    failed = CURSOR | {"hook_event_name": "postToolUseFailure"} | said
+    refused = reported(read(failed | {"failure_type": "permission_denied"})[1])
+    assert (refused["denied"], refused["success"]) == ("true", "false")
+    assert "denied" not in reported(read(failed | {"failure_type": "error"})[1])
+
+
+def test_a_length_is_reported_as_a_size_and_no_signature() -> None:
+    call = cursor_said("Read", {"file_path": "a"}, {"file_path": "a", "content_length": 300})
+    attributes = reported(call)
+    assert attributes["result.size"] == "300"
+    assert attributes.keys().isdisjoint({"result", "result.signature"})
+
+
+def reported(call: Call) -> dict[str, str]:
+    body = json.loads(log_request(AGENTS["cursor"], call, 1, content=True))
+    [record] = body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    return {one["key"]: one["value"]["stringValue"] for one in record["attributes"]}
 
 
 def test_every_event_that_setup_registers_is_one_that_is_read() -> None:
