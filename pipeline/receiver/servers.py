@@ -15,6 +15,8 @@ from schemas.errors import SettingsError
 
 HEAD_S: Final = 30.0
 """A client whose request line and headers have not come to their end after so long is dropped."""
+BODY_S: Final = 60.0
+"""The same of the body; applications refuse sooner, and say so."""
 STALLED_S: Final = 30.0
 """A client that has not made room for the rest of its answer for so long is dropped."""
 
@@ -93,15 +95,19 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        self._expect(HEAD_S)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._expect_head()
+        self._expect(HEAD_S)
 
     def on_headers_complete(self) -> None:
-        self._heard()
+        self._expect(BODY_S)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._heard()
+        super().on_message_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -116,9 +122,10 @@ class _Connection(HttpToolsProtocol):
         self._heard()
         super().connection_lost(exc)
 
-    def _expect_head(self) -> None:
+    def _expect(self, within_s: float) -> None:
+        """The rest of what has begun."""
         self._heard()
-        self._unsaid = self.loop.call_later(HEAD_S, self.transport.abort)
+        self._unsaid = self.loop.call_later(within_s, self.transport.abort)
 
     def _heard(self) -> None:
         if self._unsaid is not None:

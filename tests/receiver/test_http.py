@@ -343,12 +343,20 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_stores_nothing(receiver:
 
 
 @pytest.mark.parametrize(
-    "begun", [b"", b"POST /v1/tra", b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n", b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET"]
+    "begun",
+    [
+        b"",
+        b"POST /v1/tra",
+        b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET",
+        b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 9\r\n\r\nx",
+    ],
 )
 def test_a_client_that_does_not_say_what_it_wants_is_dropped(
     start_receiver: Any, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
     monkeypatch.setattr(servers, "HEAD_S", 0.5)
+    monkeypatch.setattr(servers, "BODY_S", 0.5)
     receiver = start_receiver(Limits())
     with socket.create_connection(("127.0.0.1", receiver.http.port), timeout=30) as connection:
         connection.sendall(begun)
