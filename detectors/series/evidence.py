@@ -36,6 +36,12 @@ class Frame(NamedTuple):
     """Magnitudes: the score of each bin."""
 
 
+def best_tilt(tilts: Sequence[float], frame: Frame, scores: Scores) -> int:
+    """Index of the tilt that explains the scores best."""
+    gains = [tilt * scores.total - scores.n * psi for tilt, psi in zip(tilts, frame.psi, strict=True)]
+    return max(range(len(gains)), key=lambda index: (gains[index], -index))
+
+
 class Cusum:
     """One W for each tilt, with the observations and the minute since it left zero."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from detectors.series.evidence import Frame
+from detectors.series.evidence import Frame, best_tilt
 from detectors.series.measures import Effect, Measure
 from detectors.series.parameters import SeriesParameters
 from detectors.series.report import Rule, finding
@@ -76,8 +76,9 @@ class Follow:
 
     def _is_over(self, state: SeriesState, alert: Alert, seen: Totals, frame: Frame) -> bool:
         """The sequential test the other way round, for so many minutes in a row."""
+        tilt = self._tilt(alert, frame)
         scores = self._measure.score(frame, seen)
-        against = self._measure.tilts[alert.tilt] * scores.total - scores.n * frame.psi[alert.tilt]
+        against = self._measure.tilts[tilt] * scores.total - scores.n * frame.psi[tilt]
         alert.calm_level = max(0.0, alert.calm_level - against / phi_of(state, seen))
         if alert.calm_level > 0:
             alert.calm.add(seen)
@@ -88,6 +89,18 @@ class Follow:
             alert.calm, alert.calm_minutes = Totals(), 0
         calm = alert.calm_level >= self._parameters.recovery_evidence
         return calm and alert.calm_minutes >= self._parameters.recovery_minutes
+
+    def _tilt(self, alert: Alert, frame: Frame) -> int:
+        """That of all that was seen since the change: the minutes that opened it were the worst of them by chance.
+
+        What looks calm belongs to it while it is the lesser part.
+        """
+        since = alert.after
+        if 0 < 2 * alert.calm.count < since.count:
+            since = Totals()
+            since.add(alert.after)
+            since.add(alert.calm)
+        return best_tilt(self._measure.tilts, frame, self._measure.score(frame, since))
 
     def _grown(self, state: SeriesState, alert: Alert, minute: int) -> tuple[Finding, ...]:
         if alert.calm_level > 0:

@@ -16,6 +16,9 @@ STEP_SHARE: Final = 0.7
 """So much of the least change that is told must stand above the same hour of other days."""
 JUMP: Final = 0.3
 """A mark whose share of the observations grew by so much came with the change."""
+BEFORE: Final = 120.0
+"""Observations with a mark just before the change, all of them as ever: it was there already. A small change is noticed
+later than it begins, but seldom by so many."""
 MIN_KNOWN: Final = 20
 """Observations of a mark before its own level is known."""
 BENDING: Final = 0.03
@@ -43,6 +46,7 @@ def coinciding(baseline: Baseline, after: Totals) -> list[str]:
         for mark in sorted(after.marks)
         if (mark.startswith(_MARKERS) or _is_release(baseline, mark))
         and share(after.marks, mark, after.count) - baseline.recent.share(mark) >= JUMP
+        and baseline.recent.marks.get(mark, 0.0) < BEFORE
     ]
 
 

@@ -228,13 +228,7 @@ class Judge:
         alert.scoped, alert.scope = change.version is not None, change.version or ""
         alert.version, alert.before_version = _versions(state.baseline, change)
         alert.confidence, alert.detected = change.evidence, minute
-        alert.tilt = self._best_tilt(self._frame(state), change.after)
         return alert
-
-    def _best_tilt(self, frame: Frame, after: Totals) -> int:
-        scores = self._measure.score(frame, after)
-        gains = [t * scores.total - scores.n * p for t, p in zip(self._measure.tilts, frame.psi, strict=True)]
-        return max(range(len(gains)), key=lambda i: (gains[i], -i))
 
 
 def _versions(baseline: Baseline, change: Change) -> tuple[str, str]:

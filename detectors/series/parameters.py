@@ -36,8 +36,8 @@ class SeriesParameters:
     """And by so much at most."""
     mix_share: float = bounded(0.6, 0.1, 1)
     """A change that a changed mix of versions, prompts, models or agents explains to this part stays `suspect`."""
-    recovery_evidence: float = bounded(5.0, 1, 100)
-    """How much closes it again, on observations alone."""
+    recovery_evidence: float = bounded(11.0, 1, 100)
+    """How much closes it again, on observations alone: chance does after e to this power minutes."""
     recovery_minutes: int = bounded(3, 1, 1000)
     """Minutes in a row that look like the past, before it is closed."""
     reopen_minutes: int = bounded(60, 0, 10_000)

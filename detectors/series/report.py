@@ -76,10 +76,11 @@ def _prices_date(state: SeriesState, alert: Alert) -> str:
 
 def _change(alert: Alert, effect: Effect, kind: Kind) -> Change:
     after = alert.after
-    hashes = after.failed_hashes if kind == "error_spike" and after.failed_hashes else after.hashes
+    failed = kind == "error_spike" and bool(after.failed_hashes)
+    sessions = distinct(after.failed_hashes if failed else after.hashes)  # an estimate: there are no more than calls
     return Change(
-        *effect.size, effect.of, round(distinct(hashes)), tuple(quoted(m) for m in alert.coincides),
-        alert.before_version,
+        *effect.size, effect.of, min(round(sessions), after.errors if failed else after.count),
+        tuple(quoted(m) for m in alert.coincides), alert.before_version,
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class Alert:
     __slots__ = (
         "after", "before_version", "calm", "calm_level", "calm_minutes", "closed", "coincides", "confidence",
         "count_told", "detected", "doubt", "last", "mark", "opened", "revision", "scope", "scoped", "severity",
-        "since", "tilt", "version",
+        "since", "version",
     )  # fmt: skip
 
     def __init__(self, mark: str, since: int, opened: int, after: Totals) -> None:
@@ -95,8 +95,6 @@ class Alert:
         """Marks that came with the change."""
         self.doubt = ""
         """What else may explain it: it stays `suspect` then."""
-        self.tilt = 0
-        """Index of the tilt that fits best."""
         self.confidence = 0.0
         self.after = after
         self.count_told = 0
@@ -116,6 +114,8 @@ class Alert:
     def of_list(fields: list[Any]) -> Alert:
         """The inverse of `as_list`."""
         alert = Alert("", 0, 0, Totals())
+        if len(fields) > len(Alert.__slots__):
+            del fields[-2]  # the tilt that an older version kept
         for name, value in zip(Alert.__slots__, fields, strict=True):
             setattr(alert, name, Totals.of_list(value) if name in {"after", "calm"} else value)
         return alert

@@ -120,6 +120,34 @@ def test_a_blip_is_closed_when_it_has_gone() -> None:
     assert found[-1].reason == "recovered"
 
 
+@pytest.mark.parametrize("seed", range(2, 10))
+def test_what_lasts_for_hours_is_not_closed_by_chance(seed: int) -> None:
+    rng = random.Random(seed)
+    lasting = [
+        event
+        for minute in range(120, 840)
+        for event in (as_slice(minute, observations(rng, 5, median_ms=300), "2"), watermark(minute))
+    ]
+    reasons = [finding.reason for finding in told(LATENCY, [*stretch(0, 120), *lasting])]
+    assert reasons.count("opened") == 1
+    assert set(reasons) <= {"opened", "escalated", "lasting"}
+
+
+def test_a_version_that_was_well_for_long_enough_is_not_what_came_with_the_change() -> None:
+    before = [*stretch(0, 120, version="1"), *stretch(120, 30, seed=2, version="2")]
+    late = told(LATENCY, [*before, *stretch(150, 20, seed=3, version="2", median_ms=420)])[0]
+    assert late.change is not None
+    assert late.change.coincides == ()
+    assert "version" not in late.why
+
+
+def test_there_are_no_more_sessions_than_calls() -> None:
+    events = [*stretch(0, 120), *stretch(120, 40, seed=2, version="2", median_ms=420)]
+    for finding in told(LATENCY, events):
+        assert finding.change is not None
+        assert 0 < finding.change.sessions <= finding.count
+
+
 def test_what_comes_back_within_the_hour_is_the_same_finding() -> None:
     slow = (stretch(120, 6, seed=2, median_ms=900), stretch(146, 6, seed=4, median_ms=900))
     events = [*stretch(0, 120), *slow[0], *stretch(126, 20, seed=3), *slow[1]]
