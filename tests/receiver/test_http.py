@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 import random
 import socket
@@ -20,13 +19,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from starlette.requests import Request
-from starlette.types import Message
 
-from pipeline.receiver import servers
-from pipeline.receiver.body import BodyReader
 from pipeline.receiver.contract import Limits
-from pipeline.receiver.refusal import RefusedError
 from schemas.errors import LogFullError
 
 JSON = "application/json"
@@ -237,18 +231,6 @@ def test_a_100_mb_body_of_unsaid_length_is_refused(receiver: Any) -> None:
     assert_still_stores(receiver)
 
 
-def test_a_body_of_unsaid_length_is_read_no_further_than_its_bound() -> None:
-    read: list[int] = []
-
-    async def receive() -> Message:
-        read.append(1024 * 1024)
-        return {"type": "http.request", "body": bytes(read[-1]), "more_body": True}
-
-    with pytest.raises(RefusedError):
-        asyncio.run(BodyReader(Limits()).read(Request({"type": "http", "headers": []}, receive)))
-    assert sum(read) == Limits().max_request_bytes + read[-1]
-
-
 def test_a_gzip_bomb_is_stopped_while_it_inflates(receiver: Any) -> None:
     deflater = zlib.compressobj(9, wbits=31)
     bomb = b"".join(deflater.compress(bytes(1024 * 1024)) for _ in range(256)) + deflater.flush()
@@ -339,40 +321,6 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_stores_nothing(receiver:
         )
     wait_until(lambda: receiver.counter.outcomes() == ["timeout"])
     assert receiver.log.stored == []
-    assert_still_stores(receiver)
-
-
-@pytest.mark.parametrize(
-    "begun",
-    [
-        b"",
-        b"POST /v1/tra",
-        b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n",
-        b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET",
-        b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 9\r\n\r\nx",
-    ],
-)
-def test_a_client_that_does_not_say_what_it_wants_is_dropped(
-    start_receiver: Any, monkeypatch: pytest.MonkeyPatch, begun: bytes
-) -> None:
-    monkeypatch.setattr(servers, "HEAD_S", 0.5)
-    monkeypatch.setattr(servers, "BODY_S", 0.5)
-    receiver = start_receiver(Limits())
-    with socket.create_connection(("127.0.0.1", receiver.http.port), timeout=30) as connection:
-        connection.sendall(begun)
-        with contextlib.suppress(ConnectionResetError):
-            while connection.recv(4096):
-                pass
-    assert_still_stores(receiver)
-
-
-def test_a_body_that_does_not_end_in_time_is_given_up(start_receiver: Any) -> None:
-    receiver = start_receiver(Limits(body_timeout_s=1.0))
-    with socket.create_connection(("127.0.0.1", receiver.http.port), timeout=10) as connection:
-        connection.sendall(
-            b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 9\r\n\r\nx"
-        )
-        assert b" 408 " in connection.recv(4096).split(b"\r\n")[0]
     assert_still_stores(receiver)
 
 
