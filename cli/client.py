@@ -112,6 +112,13 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="JSON for programs, as the API gives it.")(command)
 
 
+def show_json(answer: Any) -> None:
+    """Print one answer for programs, as the API gives it."""
+    from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
+
+    click.echo(printable_json(answer))
+
+
 def request(
     url: str,
     path: str,

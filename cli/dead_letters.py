@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from cli.client import WHOLE, errors_as, get, json_option, part, post, url_option
+from cli.client import WHOLE, errors_as, get, json_option, part, post, show_json, url_option
 from cli.exits import FAILED, FINE, UNKNOWN, USAGE, CliError
 from cli.options import settings_of, settings_options
 from query.dead_letters.tasks import DEAD_LETTER, DEAD_LETTER_REPLAY, DEAD_LETTERS, MAX_LISTED, MAX_SHOWN_BYTES
@@ -161,8 +161,6 @@ def _directly(task: Task, settings: Settings, asked: dict[str, Any]) -> dict[str
 
 def _show(given: dict[str, Any], answer: dict[str, Any], lines: Callable[[dict[str, Any]], list[str]]) -> None:
     if given["as_json"]:
-        from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
-
-        click.echo(printable_json(answer))
+        show_json(answer)
     else:
         click.echo("\n".join(lines(answer)))

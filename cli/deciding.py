@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from cli import render
-from cli.client import errors_as, json_option, part, post, url_option
+from cli.client import errors_as, json_option, part, post, show_json, url_option
 from cli.exits import MEANING
 from query.tasks import Task
 
@@ -38,9 +38,7 @@ def deciding(task: Task) -> click.Command:
         with errors_as(as_json):
             answer = post(url, f"/v1/findings/{part(finding_id)}/{task.name}", {"reason": reason, "who": who})
         if as_json:
-            from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
-
-            click.echo(printable_json(answer))
+            show_json(answer)
         else:
             click.echo(_line(answer))
 

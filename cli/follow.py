@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from cli import render
-from cli.client import get, part, post
+from cli.client import get, part, post, show_json
 from cli.exits import UNKNOWN, CliError
 from query.tasks import SEVERITIES
 
@@ -61,7 +61,7 @@ def begin(url: str, as_json: bool, following: Mapping[str, Any], others: Mapping
     if following["after"] and following["consumer"]:
         raise click.UsageError("--consumer has its own place: leave --after or --consumer out")
     follower = Follower(url, following["consumer"], following["min_severity"])
-    follower.run(following["after"], _show_json if as_json else _show_line)
+    follower.run(following["after"], show_json if as_json else _show_line)
 
 
 def refuse(following: Mapping[str, Any]) -> None:
@@ -139,12 +139,6 @@ def _check_reader() -> None:
     watching.register(sys.stdout.fileno(), 0)
     if any(events & select.POLLERR for _, events in watching.poll(0)):
         raise BrokenPipeError
-
-
-def _show_json(entry: dict[str, Any]) -> None:
-    from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
-
-    click.echo(printable_json(entry))
 
 
 def _show_line(entry: dict[str, Any]) -> None:

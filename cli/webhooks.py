@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from cli import render
-from cli.client import WHOLE, errors_as, get, json_option, part, post, url_option
+from cli.client import WHOLE, errors_as, get, json_option, part, post, show_json, url_option
 from cli.exits import MEANING, USAGE, CliError
 
 COMMANDLINE: Final = ParameterSource.COMMANDLINE
@@ -77,8 +77,6 @@ def _lines(answer: dict[str, Any]) -> list[str]:
 
 def _show(answer: dict[str, Any], as_json: bool, lines: list[str]) -> None:
     if as_json:
-        from schemas.printable import printable_json  # noqa: PLC0415 - help need not wait for orjson
-
-        click.echo(printable_json(answer))
+        show_json(answer)
     else:
         click.echo("\n".join(lines))

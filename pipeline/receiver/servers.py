@@ -84,58 +84,62 @@ class AsgiServer:
         return listening
 
 
+class _Patience:
+    """Waits for a client, and drops it when it has waited for too long."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def begin(self, connection: HttpToolsProtocol, most_s: float) -> None:
+        """Wait from now on."""
+        self.end()
+        self._waiting = connection.loop.call_later(most_s, connection.transport.abort)
+
+    def end(self) -> None:
+        """The client did what was waited for, or is gone."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
 class _Connection(HttpToolsProtocol):
     """A connection that ends where the client stops reading, or does not say what it wants.
 
     uvicorn makes the application wait, for as long as the client likes: the task and the answer stay.
     """
 
-    _unsaid: asyncio.TimerHandle | None = None
-    _stalled: asyncio.TimerHandle | None = None
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._unsaid, self._stalled = _Patience(), _Patience()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect(HEAD_S)
+        self._unsaid.begin(self, HEAD_S)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._expect(HEAD_S)
+        self._unsaid.begin(self, HEAD_S)
 
     def on_headers_complete(self) -> None:
-        self._expect(BODY_S)
+        self._unsaid.begin(self, BODY_S)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._heard()
+        self._unsaid.end()
         super().on_message_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALLED_S, self.transport.abort)
+        self._stalled.begin(self, STALLED_S)
 
     def resume_writing(self) -> None:
-        self._calm()
+        self._stalled.end()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._calm()
-        self._heard()
+        self._stalled.end()
+        self._unsaid.end()
         super().connection_lost(exc)
-
-    def _expect(self, within_s: float) -> None:
-        """The rest of what has begun."""
-        self._heard()
-        self._unsaid = self.loop.call_later(within_s, self.transport.abort)
-
-    def _heard(self) -> None:
-        if self._unsaid is not None:
-            self._unsaid.cancel()
-            self._unsaid = None
-
-    def _calm(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
 
 
 class _Server(uvicorn.Server):
