@@ -29,6 +29,8 @@ PAUSE_S: Final = 0.01
 REQUEST_NS: Final = 200_000_000
 """Event time from one request to the next. All requests together span minutes, so that no loop is over because its
 session went quiet: in a process without input event time follows the clock, and the two processes wait differently."""
+CALM_TOGETHER: Final = 32
+"""Requests that the calm process gets at once."""
 SETTLED_WITHIN_S: Final = 60.0
 STORED_SQL: Final = (
     "SELECT SpanAttributes['ledger.request'] AS request, count() AS spans, uniqExact(SpanId) AS ids "
@@ -186,12 +188,16 @@ def kill_repeatedly(folder: Path, producer: Producer, kills: int, rng: random.Ra
 
 
 def calm_run(folder: Path, producer: Producer, found: Mapping[int, Any]) -> Conclusions:
-    """The conclusions of a process that got the stored requests in order and was left alone."""
+    """The conclusions of a process that got the stored requests in order and was left alone.
+
+    It gets some together: of a message, the bytes of one after those of another are both (protobuf, repeated fields).
+    """
     server = Server.start(folder)
     try:
         sender = Sender.to(server.otlp_http)
-        for number in sorted(found):
-            sender.post(producer.body(number))
+        numbers = sorted(found)
+        for at in range(0, len(numbers), CALM_TOGETHER):
+            sender.post(b"".join(producer.body(number) for number in numbers[at : at + CALM_TOGETHER]))
         sender.close()
         settled(server, len(found))
         return steady(server)

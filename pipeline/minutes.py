@@ -22,7 +22,13 @@ from schemas.histogram import merge
 
 OPEN_MINUTES: Final = 8
 MAX_EXEMPLARS: Final = 6
-_NOT_STORED: Final[dict[str, Any]] = {"failed_hashes": (), "token_histogram": {}, "cost_histogram": {}, "marks": {}}
+_NOT_STORED: Final[dict[str, Any]] = {
+    "failed_hashes": (),
+    "token_histogram": {},
+    "cost_histogram": {},
+    "marks": {},
+    "second": 0,
+}
 """What `series_1m` has no column for."""
 
 

@@ -25,7 +25,7 @@ from pipeline.message import DeadLetter, Message
 from pipeline.redaction import Redactor
 from pipeline.sessions import Facts, SessionModel
 from pipeline.stages.derived import Derived, Event
-from schemas.facts import SessionFact, Slice
+from schemas.facts import SLOT_S, SessionFact, Slice
 from schemas.rows import dead_letter_rows, marker_rows, model_call_rows, tool_call_rows
 from schemas.topics import ATTEMPTS, CALLS, LINKS, SIGNALS, SLICES, Signal
 
@@ -139,8 +139,8 @@ class Normalizer:
 
 
 def _slice_event(one: Slice, offset: int, watermark: int) -> Event:
-    """A minute is over at its end, or now where it still goes on."""
-    over = min((one.minute_unix_s + 60) * SECOND_NS, watermark)
+    """A slot is over at its end, or now where it still goes on."""
+    over = min((one.minute_unix_s + one.second + SLOT_S) * SECOND_NS, watermark)
     return Event(wire.series_key(one), offset, "slice", wire.to_fields(one), over)
 
 

@@ -1,7 +1,7 @@
-"""Series slices: what one batch adds to each series' minute.
+"""Series slices: what one batch adds to each slot of each series' minute.
 
 Sources of observations: tool calls (`execute_tool`, tool), model calls (`chat`, model) and the spans that are no
-agent's (span name). An observation belongs to the minute in which it ended, because that is when it is exported.
+agent's (span name). An observation belongs to the slot in which it ended, because that is when it is exported.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh32_intdigest
 
-from schemas.facts import MAX_MARKS, MAX_SESSION_HASHES, Exemplar, ModelCall, Slice, ToolCall
+from schemas.facts import MAX_MARKS, MAX_SESSION_HASHES, SLOT_S, Exemplar, ModelCall, Slice, ToolCall
 from schemas.histogram import bucket
 
-MINUTE_NS: Final = 60_000_000_000
+_SLOT_NS: Final = SLOT_S * 1_000_000_000
 MAX_NAME: Final = 120
 MAX_ERROR_TYPES: Final = 8
 MAX_EXEMPLARS: Final = 3
@@ -158,25 +158,25 @@ def smallest_hashes(hashes: Iterable[int]) -> tuple[int, ...]:
 
 
 def slices(observations: Iterable[Observation], names: SeriesNames) -> list[Slice]:
-    """One slice for each series, version and minute seen, in a fixed order."""
+    """One slice for each series, version and slot seen, in a fixed order."""
     found: dict[tuple[tuple[str, str, str], str, int], _Open] = {}
     told: dict[tuple[str, str, str, str, int], _Open] = {}
     """The same by names as they were told, so that most observations need no more than one look-up."""
     for seen in observations:
         service, operation, name, version, start, duration_ns, *_ = seen
-        minute = (start + duration_ns if duration_ns > 0 else start) // MINUTE_NS
-        one = told.get((service, operation, name, version, minute))
+        slot = (start + duration_ns if duration_ns > 0 else start) // _SLOT_NS
+        one = told.get((service, operation, name, version, slot))
         if one is None:
-            key = (names.admit(service, operation, name), version[:MAX_NAME], minute)
-            one = told[service, operation, name, version, minute] = found.setdefault(key, _Open())
+            key = (names.admit(service, operation, name), version[:MAX_NAME], slot)
+            one = told[service, operation, name, version, slot] = found.setdefault(key, _Open())
         one.add(seen)
     return [
         Slice(
-            *series, version, minute * 60, one.count, one.errors, one.sum_ns, one.histogram, one.types,
+            *series, version, slot * SLOT_S // 60 * 60, one.count, one.errors, one.sum_ns, one.histogram, one.types,
             len(one.groups), one.tokens, one.cost, (*one.slowest, *one.failed), _hashes(one.groups),
-            _hashes(one.failed_groups), one.token_counts, one.costs, _marks(one.marks),
+            _hashes(one.failed_groups), one.token_counts, one.costs, _marks(one.marks), slot * SLOT_S % 60,
         )
-        for (series, version, minute), one in sorted(found.items(), key=lambda kv: kv[0])
+        for (series, version, slot), one in sorted(found.items(), key=lambda kv: kv[0])
     ]  # fmt: skip
 
 

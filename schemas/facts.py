@@ -205,8 +205,12 @@ class Exemplar(NamedTuple):
     outcome: str
 
 
+SLOT_S: Final = 15
+"""Seconds of a slot: slices cut minutes into slots, so that a busy series can be judged before a minute is over."""
+
+
 class Slice(NamedTuple):
-    """A series' partial aggregate for one minute from one batch. Slices of a minute merge by addition."""
+    """A series' partial aggregate for one slot of a minute from one batch. Slices of a minute merge by addition."""
 
     service_name: str
     operation: str
@@ -243,6 +247,8 @@ class Slice(NamedTuple):
     """What the observations came with beside the version, such as `prompt=plan@3`, `model=m-2`, `agent=reviewer@2`, and
     `prices=2026-11` where a cost was estimated: mark -> [observations, failed, timed, sum of the timed ones' buckets],
     at most `MAX_MARKS`."""
+    second: int = 0
+    """Start of the slot within the minute: a multiple of `SLOT_S`. 0 also where the minute is not cut."""
 
     @property
     def series(self) -> tuple[str, str, str]:

@@ -1,6 +1,7 @@
 """`latency_regression`, `error_spike`, `token_surge`, `cost_surge`: one fold over a series' minutes, by measure.
 
-Slices add up to minutes; a minute is judged once, when it is over, so how it was cut into slices changes nothing.
+Slices add up to slots, slots to minutes. A minute is judged once, when it is over; of a busy series what has come of it
+is looked at after each slot. Slots are fixed times, so how they were cut into slices changes nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from detectors.series.evidence import NEVER
 from detectors.series.judge import Judge
 from detectors.series.measures import Measure
 from detectors.series.parameters import SeriesParameters
-from detectors.series.state import MAX_OPEN_MINUTES, MAX_OPEN_VERSIONS, SeriesState
+from detectors.series.state import MAX_OPEN_SLOTS, MAX_OPEN_VERSIONS, MINUTE_S, SeriesState
 from detectors.series.totals import MAX_TEXT, Totals
-from schemas.facts import Slice
+from schemas.facts import SLOT_S, Slice
 from schemas.finding import Finding, Kind
 
 SECOND_NS: Final = 1_000_000_000
-MINUTE_S: Final = 60
 MAX_MINUTE_S: Final = 2**40
+LOOK_OBSERVATIONS: Final = 12
+"""A slot with so many is worth a look before its minute is over."""
 LATE_LIMIT: Final = 16
 """So many slices in a row for minutes already judged, and it was one slice that came from the future."""
 OTHER: Final = "other"
@@ -65,28 +67,36 @@ class SeriesDetector:
         if minute <= state.closed_to and not self._begins_again(state, minute):
             return Step(state)
         state.late = 0
-        versions = state.minutes.setdefault(minute, {})
+        slot = minute + _second(event.second)
+        versions = state.slots.setdefault(slot, {})
         version = event.service_version[:MAX_TEXT]
         if version not in versions and len(versions) >= MAX_OPEN_VERSIONS:
             version = OTHER
         versions.setdefault(version, Totals()).add_slice(part)
-        state.frontier = max(state.frontier, minute)
+        state.frontier = max(state.frontier, slot)
         grace = MINUTE_S * -(-self._parameters.grace_s // MINUTE_S)
-        return Step(state, self._close(state, state.frontier - MINUTE_S - grace))
+        return Step(state, self._close(state, state.frontier - SLOT_S - grace))
 
     def advance(self, state: SeriesState, watermark_unix_nano: int) -> Step[SeriesState]:
         """Judge the minutes that are over, and close a finding on which nothing more came."""
         now = max(-1, min(watermark_unix_nano // SECOND_NS, MAX_MINUTE_S))
-        found = self._close(state, now - MINUTE_S - self._parameters.grace_s)
+        found = self._close(state, now - SLOT_S - self._parameters.grace_s)
         return Step(state, found + self._judge.silence(state, now))
 
     def due(self, state: SeriesState) -> int | None:
-        """When the first open minute is over, or an open finding is to be closed for silence."""
-        times = [(minute + MINUTE_S + self._parameters.grace_s) * SECOND_NS for minute in state.minutes]
+        """When the first open minute or a slot worth a look is over, or an open finding is to be closed for silence."""
         alert = state.alert
-        if alert is not None and alert.closed < 0:
-            times.append((alert.last + MINUTE_S * (1 + self._parameters.quiet_minutes)) * SECOND_NS)
-        return min(times, default=None)
+        is_open = alert is not None and alert.closed < 0
+        begun = _begun(state)
+        times = [slot - slot % MINUTE_S + MINUTE_S for slot in state.slots]
+        if begun is not None:
+            times.append(begun + MINUTE_S)
+        if state.frame is not None and not is_open:
+            times += [slot + SLOT_S for slot, versions in state.slots.items() if _is_busy(versions)]
+        wanted = [time + self._parameters.grace_s for time in times]
+        if alert is not None and is_open:
+            wanted.append(alert.last + MINUTE_S * self._parameters.quiet_minutes)
+        return min(wanted) * SECOND_NS if wanted else None
 
     def verdict(self, state: SeriesState) -> Verdict:
         """What is known of the series; `insufficient data` is an answer, not silence."""
@@ -112,21 +122,59 @@ class SeriesDetector:
         state.late += 1
         if state.late < LATE_LIMIT:
             return False
-        state.minutes.clear()
-        state.frontier, state.closed_to = minute, minute - MINUTE_S
+        state.slots.clear()
+        state.parts.clear()
+        state.frontier, state.closed_to, state.counted = minute, minute - MINUTE_S, -1
         return True
 
     def _close(self, state: SeriesState, last: int) -> tuple[Finding, ...]:
-        """Judge the open minutes up to `last`, and the oldest beyond what is held."""
+        """Take the open slots up to `last`, and the oldest beyond what is held; judge the minutes that are over."""
         found: tuple[Finding, ...] = ()
-        order = sorted(state.minutes)
-        for at, minute in enumerate(order):
-            if minute > last and len(order) - at <= MAX_OPEN_MINUTES:
+        order = sorted(state.slots)
+        for at, slot in enumerate(order):
+            if slot > last and len(order) - at <= MAX_OPEN_SLOTS:
                 break
-            versions = state.minutes.pop(minute)
-            state.closed_to = max(state.closed_to, minute)
-            found += self._judge.minute(state, minute, versions)
-        return found
+            minute = slot - slot % MINUTE_S
+            found += self._finish(state, minute - MINUTE_S)
+            self._take(state, slot, state.slots.pop(slot))
+            if _is_busy(state.parts[slot]):
+                found += self._judge.look(state, slot)
+        return found + self._finish(state, last + SLOT_S - MINUTE_S)
+
+    def _finish(self, state: SeriesState, last: int) -> tuple[Finding, ...]:
+        """Judge the minute that was begun, if it is none later than `last`."""
+        minute = _begun(state)
+        if minute is None or minute > last:
+            return ()
+        state.closed_to = max(state.closed_to, minute)
+        return self._judge.minute(state, minute)
+
+    @staticmethod
+    def _take(state: SeriesState, slot: int, versions: dict[str, Totals]) -> None:
+        """A slot that is over; what came late for one that was taken already is added."""
+        state.closed_to = max(state.closed_to, slot - slot % MINUTE_S - MINUTE_S)  # one minute at a time
+        known = state.parts.setdefault(slot, versions)
+        if known is not versions:
+            for version, totals in versions.items():
+                known.setdefault(version, Totals()).add(totals)
+
+
+def _begun(state: SeriesState) -> int | None:
+    """The minute of which some slots are over and that is not judged yet."""
+    if state.parts:
+        first = next(iter(state.parts))
+        return first - first % MINUTE_S
+    return state.counted if state.counted > state.closed_to else None
+
+
+def _is_busy(versions: dict[str, Totals]) -> bool:
+    return sum(totals.count for totals in versions.values()) >= LOOK_OBSERVATIONS
+
+
+def _second(value: int) -> int:
+    whole = value if isinstance(value, int) else 0
+    bounded = max(0, min(whole, MINUTE_S - 1))
+    return bounded - bounded % SLOT_S
 
 
 def _minute(value: int) -> int:

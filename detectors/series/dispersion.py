@@ -57,7 +57,7 @@ class Dispersion:
             return
         self.hashes = smallest(self.hashes, totals.hashes)
         for at, scale in enumerate(SCALES):
-            self.filled[at] += max(1, totals.minutes)
+            self.filled[at] += totals.minutes
             self.n[at] += scores.n
             self.total[at] += scores.total
             if self.filled[at] >= scale:

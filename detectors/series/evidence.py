@@ -1,4 +1,4 @@
-"""Evidence for a change, gathered minute by minute: CUSUM over a grid of exponential tilts.
+"""Evidence for a change, minute by minute (or slot by slot in one): CUSUM over a grid of exponential tilts.
 
 A measure turns observations into scores whose distribution is known while nothing changes; a change tilts it upwards.
 For each tilt t of a grid, W_t = max(0, W_t + t * S - n * psi(t)): the log-likelihood ratio of "tilted since some
@@ -52,13 +52,17 @@ class Cusum:
         self.weight = [0] * size
         self.since = [NEVER] * size
 
-    def add(self, scores: Scores, tilts: Sequence[float], psi: Sequence[float], minute: int) -> None:
-        """Fold one minute."""
+    def copy(self) -> Cusum:
+        """The same, to look ahead with."""
+        return Cusum.of_list(self.as_list())
+
+    def add(self, scores: Scores, tilts: Sequence[float], psi: Sequence[float], begin: int) -> None:
+        """Fold a minute, or a part of one, by its first second."""
         for index, tilt in enumerate(tilts):
             now = self.level[index] + tilt * scores.total - scores.n * psi[index]
             if now > 0 and math.isfinite(now):
                 if self.since[index] == NEVER:
-                    self.since[index] = minute
+                    self.since[index] = begin
                 self.level[index] = min(now, 1e9)
                 self.weight[index] += scores.n
             else:
@@ -69,11 +73,11 @@ class Cusum:
         self.__init__(len(self.level))  # type: ignore[misc]  # the one place that knows all fields
 
     def earliest(self) -> int:
-        """The first minute that any tilt still suspects; NEVER when none does."""
+        """The first second that any tilt still suspects; NEVER when none does."""
         return min((s for s in self.since if s != NEVER), default=NEVER)
 
     def suspects(self, baseline_weight: float) -> list[tuple[float, int]]:
-        """(evidence, first minute) of each tilt that suspects something, strongest first.
+        """(evidence, first second) of each tilt that suspects something, strongest first.
 
         The past is an estimate too: with n0 observations there and m since, a difference of means is
         n0 / (n0 + m) times as sure as against a known past.

@@ -38,12 +38,12 @@ class Follow:
         minute, seen = seen_in
         if alert.scoped:
             if alert.scope not in versions:
-                stale = minute - alert.last >= MINUTE_S * STALE_VERSION_MINUTES
+                stale = minute + MINUTE_S - alert.last >= MINUTE_S * STALE_VERSION_MINUTES
                 return (self._resolve(state, alert, minute, VERSION_GONE),) if stale else ()
-            seen = Totals()
+            minutes, seen = seen.minutes, Totals()
             seen.add(versions[alert.scope])
-            seen.minutes = 1
-        alert.last = minute
+            seen.minutes = minutes
+        alert.last = minute + MINUTE_S
         if self._is_over(state, alert, seen, frame):
             return (self._resolve(state, alert, minute, RECOVERED),)
         if minute - alert.opened >= self._parameters.accept_hours * 3600:
@@ -53,7 +53,7 @@ class Follow:
     def silence(self, state: SeriesState, now_s: int) -> tuple[Finding, ...]:
         """Close a finding on which nothing more came."""
         alert = state.alert
-        if alert is None or alert.closed >= 0 or now_s < alert.last + MINUTE_S * (1 + self._parameters.quiet_minutes):
+        if alert is None or alert.closed >= 0 or now_s < alert.last + MINUTE_S * self._parameters.quiet_minutes:
             return ()
         return (self._resolve(state, alert, now_s - now_s % MINUTE_S, QUIET),)
 
@@ -82,7 +82,7 @@ class Follow:
         alert.calm_level = max(0.0, alert.calm_level - against / phi_of(state, seen))
         if alert.calm_level > 0:
             alert.calm.add(seen)
-            alert.calm_minutes = alert.calm_minutes + 1 if against < 0 else 0
+            alert.calm_minutes = alert.calm_minutes + seen.minutes if against < 0 else 0
         else:
             alert.after.add(alert.calm)
             alert.after.add(seen)
@@ -108,7 +108,7 @@ class Follow:
         effect = self._effect(state, alert)
         severity = self.severity(alert, effect)
         if severity > alert.severity and effect.worth_telling:
-            alert.severity, alert.detected = severity, minute
+            alert.severity, alert.detected = severity, minute + MINUTE_S
             return (self.tell(state, alert, effect, "updated", ESCALATED),)
         if alert.after.count >= 2 * alert.count_told:
             return (self.tell(state, alert, effect, "updated", LASTING),)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from detectors.series import guards
 from detectors.series.baseline import Baseline
-from detectors.series.evidence import NEVER, Frame
+from detectors.series.evidence import NEVER, Frame, best_tilt
 from detectors.series.follow import Follow
 from detectors.series.measures import Effect, Measure
 from detectors.series.parameters import SeriesParameters
 from detectors.series.report import Rule, fingerprint
 from detectors.series.sessions import phi_of, sure
-from detectors.series.state import MAX_HELD, MAX_STREAMS, Alert, Chunk, SeriesState, Stream
+from detectors.series.state import MAX_HELD, MAX_STREAMS, MINUTE_S, Alert, Chunk, SeriesState, Stream
 from detectors.series.totals import VERSION, Totals, distinct
+from schemas.facts import SLOT_S
 from schemas.finding import OPENED, REOPENED, Finding, Kind
 
-MINUTE_S: Final = 60
 REFRAME: Final = 0.1
 """The past is made ready anew when it has grown by this share."""
 WATCH_WEIGHT: Final = 2
@@ -26,6 +28,32 @@ WATCH_FACTOR: Final = 10
 """Or for so many times as long as an open finding may last: a quiet series needs days for a small change."""
 SWIFT: Final = 2.0
 """So many times the evidence that is wanted, and half the minutes are enough."""
+EARLY: Final = 1.25
+"""The same where a minute is looked at before it is over, and its last slot agrees. Looks are four times as many, and
+what is short is more often a stall."""
+EARLY_S: Final = 2 * SLOT_S
+"""So long it must have lasted to be told before the minute is over."""
+GONE_OBSERVATIONS: Final = 12
+"""Fewer in a slot do not tell whether it is over."""
+CARRIED: Final = 0.75
+"""So much of the evidence may come from one slot or minute: more, and it was a stall."""
+
+
+class Moment(NamedTuple):
+    """When it is judged, and on what."""
+
+    begin: int
+    """Start of the last minute or slot that counts, seconds since 1970."""
+    end: int
+    slots: Mapping[int, Mapping[str, Totals]] = MappingProxyType({})
+    """What each slot of the minute that is over brought, by version."""
+    early: bool = False
+    """The minute is not over: what would be no alert can wait."""
+
+    @property
+    def minute(self) -> int:
+        """Its start."""
+        return self.begin - self.begin % MINUTE_S
 
 
 class Change(NamedTuple):
@@ -68,25 +96,45 @@ class Judge:
         ]
         return ", ".join(f"{least} {what} (has {has})" for least, has, what in rows if has < least)
 
-    def minute(self, state: SeriesState, minute: int, versions: Mapping[str, Totals]) -> tuple[Finding, ...]:
-        """Judge one minute that is over."""
-        everything = _sum(versions[version] for version in sorted(versions))
+    def minute(self, state: SeriesState, minute: int) -> tuple[Finding, ...]:
+        """Judge a minute that is over, or what of it no look has judged yet."""
+        slots, state.parts = state.parts, {}
+        is_open = state.alert is not None and state.alert.closed < 0
+        if not slots:
+            is_idle = is_open or not state.held
+            return () if is_idle else self._conclude(state, Moment(state.held[-1].first, minute + MINUTE_S))
+        versions = _by_version(slots)
+        everything = _sum_of(versions, counts=state.counted != minute)
         if self._measure.seasonal:
             state.baseline.season.absorb(minute, self._measure.location(everything))
-        if state.alert is not None and state.alert.closed < 0:
+        if state.alert is not None and is_open:
             return self._follow.minute(state, state.alert, (minute, everything), versions, self._frame(state))
-        chunk = Chunk(minute, minute, everything)
+        begin = minute if state.counted != minute else min(slots)
+        chunk = Chunk(begin, begin, everything)
         if not self.is_ready(state):
             self._absorb(state, chunk)
             return ()
-        frame = self._frame(state)
-        state.cusum.add(self._measure.score(frame, everything), self._measure.tilts, frame.psi, minute)
-        state.held.append(chunk)
-        self._fold_versions(state, frame, minute, versions)
-        opened = self._decide(state, minute)
-        if not opened:
-            self._let_go(state)
-        return opened
+        self._suspect(state, chunk, versions)
+        return self._conclude(state, Moment(begin, minute + MINUTE_S, slots))
+
+    def look(self, state: SeriesState, slot: int) -> tuple[Finding, ...]:
+        """Judge what has come of a minute up to this slot, where that proves more than a minute would have to."""
+        frame = state.frame
+        if frame is None or (state.alert is not None and state.alert.closed < 0):
+            return ()
+        newest = math.fsum(self._against(frame, totals, 0) for totals in state.parts[slot].values())
+        if newest <= 0 or self._ahead(state, frame) < EARLY * self._parameters.evidence:
+            return ()
+        slots, state.parts = state.parts, {}
+        for begin in sorted(slots):
+            minute = begin - begin % MINUTE_S
+            versions = slots[begin]
+            everything = _sum_of(versions, counts=state.counted != minute)
+            state.counted = minute
+            if self._measure.seasonal:
+                state.baseline.season.absorb(minute, self._measure.location(everything))
+            self._suspect(state, Chunk(begin, begin, everything), versions)
+        return self._decide(state, Moment(slot, slot + SLOT_S, early=True))
 
     def silence(self, state: SeriesState, now_s: int) -> tuple[Finding, ...]:
         """Close a finding on which nothing more came."""
@@ -124,9 +172,46 @@ class Judge:
             at = min(range(len(state.held) - 1), key=lambda i: (state.held[i].totals.minutes, i))
             state.held[at].add(state.held.pop(at + 1))
 
+    # What may have begun
+
+    def _suspect(self, state: SeriesState, chunk: Chunk, versions: Mapping[str, Totals]) -> None:
+        frame = self._frame(state)
+        state.cusum.add(self._measure.score(frame, chunk.totals), self._measure.tilts, frame.psi, chunk.first)
+        state.held.append(chunk)
+        self._fold_versions(state, frame, chunk, versions)
+
+    def _against(self, frame: Frame, totals: Totals, tilt: int) -> float:
+        """Evidence that some observations alone are for a tilt; negative: against it."""
+        scores = self._measure.score(frame, totals)
+        return self._measure.tilts[tilt] * scores.total - scores.n * frame.psi[tilt]
+
+    def _ahead(self, state: SeriesState, frame: Frame) -> float:
+        """The most evidence there would be, were the open minute's slots judged now."""
+        ahead = state.cusum.copy()
+        for slot in sorted(state.parts):
+            for _, totals in sorted(state.parts[slot].items()):
+                ahead.add(self._measure.score(frame, totals), self._measure.tilts, frame.psi, slot)
+        suspects = ahead.suspects(self._measure.weight(state.baseline))
+        return suspects[0][0] if suspects else 0.0
+
+    def _lasts(self, state: SeriesState, now: Moment, change: Change) -> bool:
+        """Whether it is more than a stall: its last slot still shows it, and no single slot or minute carries it."""
+        if change.version is not None:
+            return True
+        frame = self._frame(state)
+        tilt = best_tilt(self._measure.tilts, frame, self._measure.score(frame, change.after))
+        held = [chunk.totals for chunk in state.held if chunk.last >= change.since]
+        if now.slots:  # the minute is the last of what is held
+            held = [*held[:-1], *(_sum_of(now.slots[slot]) for slot in sorted(now.slots))]
+        gains = [self._against(frame, part, tilt) for part in held]
+        if len(gains) < 2:
+            return True
+        is_over = held[-1].count >= GONE_OBSERVATIONS and gains[-1] <= 0
+        return not is_over and max(gains) <= CARRIED * math.fsum(gains)
+
     # Versions side by side
 
-    def _fold_versions(self, state: SeriesState, frame: Frame, minute: int, versions: Mapping[str, Totals]) -> None:
+    def _fold_versions(self, state: SeriesState, frame: Frame, chunk: Chunk, versions: Mapping[str, Totals]) -> None:
         """Versions that the past knows little of are also judged alone: a canary is lost in the crowd."""
         for version in sorted(versions):
             known = _seen(state.baseline, version) > self._parameters.baseline_cap / 2
@@ -137,10 +222,12 @@ class Judge:
                 if len(state.streams) >= MAX_STREAMS:
                     del state.streams[min(state.streams, key=lambda v: (state.streams[v].last, v))]
                 stream = state.streams[version] = Stream(len(self._measure.tilts))
-            stream.cusum.add(self._measure.score(frame, versions[version]), self._measure.tilts, frame.psi, minute)
-            stream.last = minute
-            stream.totals.add(_sum([versions[version]]))
-            stream.rest.add(_sum(versions[other] for other in sorted(versions) if other != version))
+            stream.cusum.add(self._measure.score(frame, versions[version]), self._measure.tilts, frame.psi, chunk.first)
+            stream.last = chunk.first
+            counts = chunk.totals.minutes > 0
+            stream.totals.add(_sum([versions[version]], counts=counts))
+            rest = (versions[other] for other in sorted(versions) if other != version)
+            stream.rest.add(_sum(rest, counts=counts))
             if stream.cusum.earliest() == NEVER:
                 stream.totals, stream.rest = Totals(), Totals()
                 if known:
@@ -148,7 +235,13 @@ class Judge:
 
     # Decision
 
-    def _decide(self, state: SeriesState, minute: int) -> tuple[Finding, ...]:
+    def _conclude(self, state: SeriesState, now: Moment) -> tuple[Finding, ...]:
+        opened = self._decide(state, now)
+        if not opened:
+            self._let_go(state)
+        return opened
+
+    def _decide(self, state: SeriesState, now: Moment) -> tuple[Finding, ...]:
         weight, wanted = self._measure.weight(state.baseline), self._parameters.evidence
         latest = NEVER
         for evidence, since in state.cusum.suspects(weight):
@@ -162,23 +255,23 @@ class Judge:
                 if chunk.last >= since:
                     after.add(chunk.totals)
             phi = phi_of(state, after)
-            opened = self._open(state, minute, Change(since, after, sure(state, after, evidence, phi), phi))
+            opened = self._open(state, now, Change(since, after, sure(state, after, evidence, phi), phi))
             if opened:
                 return opened
         for version in sorted(state.streams):
             stream = state.streams[version]
             for evidence, since in stream.cusum.suspects(weight)[:1]:
-                if evidence >= wanted and stream.last == minute:
+                if evidence >= wanted and stream.last == now.begin:
                     phi = phi_of(state, stream.totals)
                     worth = sure(state, stream.totals, evidence, phi)
-                    opened = self._open(state, minute, Change(since, stream.totals, worth, phi, version))
+                    opened = self._open(state, now, Change(since, stream.totals, worth, phi, version))
                     if opened:
                         return opened
         return ()
 
-    def _open(self, state: SeriesState, minute: int, change: Change) -> tuple[Finding, ...]:
+    def _open(self, state: SeriesState, now: Moment, change: Change) -> tuple[Finding, ...]:
         effect = self._measure.effect(state.baseline, change.after, change.phi)
-        if not self._is_enough(change, effect):
+        if not self._is_enough(state, now, change, effect):
             return ()
         coincides = guards.coinciding(state.baseline, change.after)
         if change.version is not None:
@@ -186,10 +279,10 @@ class Judge:
             if not self._stands_out(state.streams[change.version].rest, change):
                 return ()
         else:
-            suspected = guards.Suspicion(change.since, minute, change.after, change.phi, bool(coincides))
+            suspected = guards.Suspicion(change.since, now.minute, change.after, change.phi, bool(coincides))
             if guards.seasonal(self._measure, self._parameters, state.baseline, suspected):
                 return ()
-        alert = self._alert(state, minute, change)
+        alert = self._alert(state, now, change)
         alert.coincides = coincides
         named = [mark[len(VERSION) :] for mark in coincides if mark.startswith(VERSION)]
         if named:
@@ -197,19 +290,23 @@ class Judge:
         if not coincides:
             alert.doubt = guards.mixed(self._measure, self._parameters, state.baseline, change.after)
         alert.severity = self._follow.severity(alert, effect)
+        if now.early and alert.severity == 0:
+            return ()
         state.alert = alert
         return (self._follow.tell(state, alert, effect, "open", REOPENED if alert.revision else OPENED),)
 
-    def _is_enough(self, change: Change, effect: Effect) -> bool:
+    def _is_enough(self, state: SeriesState, now: Moment, change: Change, effect: Effect) -> bool:
         wanted = self._parameters
-        minutes = wanted.min_observed_minutes
-        if change.evidence >= SWIFT * wanted.evidence:
+        evidence, minutes = wanted.evidence * (EARLY if now.early else 1), wanted.min_observed_minutes
+        if now.early or change.evidence >= SWIFT * evidence:
             minutes = -(-minutes // 2)
         return (
-            change.evidence >= wanted.evidence
+            change.evidence >= evidence
             and effect.worth_telling
             and change.after.count >= wanted.min_observed
-            and change.after.minutes >= minutes
+            and max(1, change.after.minutes) >= minutes
+            and now.end - change.since >= EARLY_S
+            and self._lasts(state, now, change)
         )
 
     def _stands_out(self, rest: Totals, change: Change) -> bool:
@@ -220,14 +317,14 @@ class Judge:
         others.absorb(rest, 0, (0, 0.0), rest.count + 1)
         return self._measure.effect(others, change.after, change.phi).worth_telling
 
-    def _alert(self, state: SeriesState, minute: int, change: Change) -> Alert:
+    def _alert(self, state: SeriesState, now: Moment, change: Change) -> Alert:
         old = state.alert
-        alert = Alert(fingerprint(self._rule.name, state.series, change.since), change.since, minute, change.after)
-        if old is not None and minute - old.closed <= MINUTE_S * self._parameters.reopen_minutes:
+        alert = Alert(fingerprint(self._rule.name, state.series, change.since), change.since, now.minute, change.after)
+        if old is not None and now.minute - old.closed <= MINUTE_S * self._parameters.reopen_minutes:
             alert.mark, alert.since, alert.revision = old.mark, old.since, old.revision
         alert.scoped, alert.scope = change.version is not None, change.version or ""
         alert.version, alert.before_version = _versions(state.baseline, change)
-        alert.confidence, alert.detected = change.evidence, minute
+        alert.confidence, alert.detected, alert.last = change.evidence, now.end, now.end
         return alert
 
 
@@ -246,10 +343,25 @@ def _seen(baseline: Baseline, version: str) -> float:
     return row[0] if row else 0.0
 
 
-def _sum(parts: Iterable[Totals]) -> Totals:
-    """Some versions' observations of one minute."""
+def _by_version(slots: Mapping[int, dict[str, Totals]]) -> dict[str, Totals]:
+    """What came of each version in some slots."""
+    if len(slots) == 1:
+        return next(iter(slots.values()))
+    found: dict[str, Totals] = {}
+    for slot in sorted(slots):
+        for version, totals in slots[slot].items():
+            found.setdefault(version, Totals()).add(totals)
+    return found
+
+
+def _sum_of(versions: Mapping[str, Totals], *, counts: bool = True) -> Totals:
+    return _sum((versions[version] for version in sorted(versions)), counts=counts)
+
+
+def _sum(parts: Iterable[Totals], *, counts: bool = True) -> Totals:
+    """Some versions' observations of one minute, or of a part of one; `counts`: as a minute."""
     total = Totals()
     for part in parts:
         total.add(part)
-    total.minutes = 1
+    total.minutes = int(counts)
     return total

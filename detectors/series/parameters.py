@@ -24,7 +24,7 @@ class SeriesParameters:
     """Observations since the change before it is told."""
     min_observed_minutes: int = bounded(2, 1, 1000)
     """Minutes with observations since the change before it is told; half of them where the evidence is twice what it
-    must be."""
+    must be. One that is not over counts where half a minute of it has brought enough, and its last slot agrees."""
     min_sessions: int = bounded(5, 1, 16)
     """Fewer distinct sessions since the change and the finding stays `suspect`; not asked where they are not known."""
     baseline_cap: int = bounded(6000, 100, 10_000_000)
@@ -47,7 +47,7 @@ class SeriesParameters:
     accept_hours: int = bounded(24, 1, 10_000)
     """An open finding that lasted so long is the new normal: closed, and compared with from then on."""
     grace_s: int = bounded(20, 0, 3600)
-    """A minute is judged when it has been over for so long."""
+    """A minute, or a slot of it, is judged when it has been over for so long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ _NOUNS: Final[dict[str, str]] = {"token_surge": "tokens a call of ", "cost_surge
 
 
 def fingerprint(rule: str, series: list[str], since: int) -> str:
-    """Of the rule, the series and the minute in which the change began."""
+    """Of the rule, the series and the time at which the change began."""
     text = "\x00".join((rule, *series, str(since)))
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
@@ -51,8 +51,8 @@ def finding(rule: Rule, state: SeriesState, alert: Alert, effect: Effect, change
         model="" if is_tool else name,
         version=alert.version,
         first_seen_unix_nano=alert.since * SECOND_NS,
-        last_seen_unix_nano=(alert.last + 60) * SECOND_NS,
-        detected_at_unix_nano=(alert.detected + 60) * SECOND_NS,
+        last_seen_unix_nano=alert.last * SECOND_NS,
+        detected_at_unix_nano=alert.detected * SECOND_NS,
         observed=effect.after,
         baseline=effect.before,
         unit=effect.unit,

@@ -10,10 +10,10 @@ from detectors.series.totals import Totals, distinct
 
 def phi_of(state: SeriesState, seen: Totals) -> float:
     """Over-dispersion, given how many calls of a session are among these, and how its errors crowd in few sessions."""
-    sessions = seen.sessions()
+    sessions, minutes = seen.sessions(), max(1, seen.minutes)
     if not sessions:
-        return state.dispersion.factor(minutes=seen.minutes)
-    phi = state.dispersion.factor(seen.count / sessions, seen.minutes)
+        return state.dispersion.factor(minutes=minutes)
+    phi = state.dispersion.factor(seen.count / sessions, minutes)
     failed = distinct(seen.failed_hashes)
     if not failed or not seen.errors:
         return phi

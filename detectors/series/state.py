@@ -11,14 +11,15 @@ from detectors.series.dispersion import Dispersion
 from detectors.series.evidence import Cusum, Frame
 from detectors.series.totals import Totals
 
+MINUTE_S: Final = 60
 MAX_HELD: Final = 16
 MAX_STREAMS: Final = 2
-MAX_OPEN_MINUTES: Final = 8
+MAX_OPEN_SLOTS: Final = 32
 MAX_OPEN_VERSIONS: Final = 8
 
 
 class Chunk:
-    """One or more minutes that are not part of the past yet, because a change may have begun in them."""
+    """Minutes, or slots of one, that are not part of the past yet, because a change may have begun in them."""
 
     __slots__ = ("first", "last", "totals")
 
@@ -79,13 +80,16 @@ class Alert:
     def __init__(self, mark: str, since: int, opened: int, after: Totals) -> None:
         self.mark = mark
         self.since = since
-        """Start of the first minute of the change, seconds since 1970; so are all minutes here."""
+        """Start of the change, seconds since 1970; so are all times here."""
         self.opened = opened
+        """Start of the minute in which it was told."""
         self.last = opened
+        """End of what was seen of it last."""
         self.closed = -1
         self.revision = 0
         self.severity = 0
         self.detected = opened
+        """End of what it was told after."""
         self.scope = ""
         self.scoped = False
         """Whether only the version `scope` is judged."""
@@ -124,21 +128,25 @@ class Alert:
 class SeriesState:
     """One series.
 
-    Bounded: 8 open minutes of 8 versions, 16 held chunks, one past, one alert; each with at most 1,009 buckets. A
+    Bounded: 32 open slots of 8 versions, 16 held chunks, one past, one alert; each with at most 1,009 buckets. A
     usual series' is under 10 KB encoded, the worst that input can make under 2 MB.
     """
 
     __slots__ = (
-        "absorbed", "alert", "baseline", "closed_to", "cusum", "dispersion", "frame", "frontier", "held", "late",
-        "minutes", "series", "streams",
+        "absorbed", "alert", "baseline", "closed_to", "counted", "cusum", "dispersion", "frame", "frontier", "held",
+        "late", "parts", "series", "slots", "streams",
     )  # fmt: skip
 
     def __init__(self, tilts: int) -> None:
         self.series = ["", "", ""]
-        self.minutes: dict[int, dict[str, Totals]] = {}
-        """Open minutes: start -> version -> what came so far."""
+        self.slots: dict[int, dict[str, Totals]] = {}
+        """Open slots: start -> version -> what came so far."""
+        self.parts: dict[int, dict[str, Totals]] = {}
+        """The slots that are over, of a minute that is not: they are not judged yet."""
+        self.counted = -1
+        """The minute of which a part was judged by itself, and counted as a minute."""
         self.frontier = -1
-        """The latest minute seen, -1 = none."""
+        """Start of the latest slot seen, -1 = none."""
         self.closed_to = -1
         """Minutes up to here were judged."""
         self.late = 0
@@ -155,16 +163,13 @@ class SeriesState:
 
     def encode(self) -> bytes:
         """JSON without a newline."""
-        minutes = [
-            [minute, [[version, totals.as_list()] for version, totals in sorted(versions.items())]]
-            for minute, versions in sorted(self.minutes.items())
-        ]
         return orjson.dumps(
             [
-                self.series, minutes, self.frontier, self.closed_to, self.late, self.baseline.as_list(), self.absorbed,
-                list(self.frame) if self.frame else None, self.dispersion.as_list(), self.cusum.as_list(),
-                [c.as_list() for c in self.held], [[v, s.as_list()] for v, s in self.streams.items()],
-                self.alert.as_list() if self.alert else None,
+                self.series, _slots_as_list(self.slots), self.frontier, self.closed_to, self.late,
+                self.baseline.as_list(), self.absorbed, list(self.frame) if self.frame else None,
+                self.dispersion.as_list(), self.cusum.as_list(), [c.as_list() for c in self.held],
+                [[v, s.as_list()] for v, s in self.streams.items()], self.alert.as_list() if self.alert else None,
+                _slots_as_list(self.parts), self.counted,
             ]
         )  # fmt: skip
 
@@ -172,11 +177,12 @@ class SeriesState:
     def decode(data: bytes) -> SeriesState:
         """The inverse of `encode`."""
         state = SeriesState(0)
+        fields = orjson.loads(data)
         (
-            state.series, minutes, state.frontier, state.closed_to, state.late, baseline, state.absorbed, frame,
-            dispersion, cusum, held, streams, alert,
-        ) = orjson.loads(data)  # fmt: skip
-        state.minutes = {minute: {v: Totals.of_list(t) for v, t in versions} for minute, versions in minutes}
+            state.series, slots, state.frontier, state.closed_to, state.late, baseline, state.absorbed, frame,
+            dispersion, cusum, held, streams, alert, *newer,
+        ) = fields  # fmt: skip
+        state.slots = _slots_of_list(slots)
         state.baseline = Baseline.of_list(baseline)
         state.frame = Frame(*frame) if frame else None
         state.dispersion = Dispersion.of_list(dispersion)
@@ -184,4 +190,20 @@ class SeriesState:
         state.held = [Chunk.of_list(c) for c in held]
         state.streams = {version: Stream.of_list(s) for version, s in streams}
         state.alert = Alert.of_list(alert) if alert else None
+        if newer:
+            state.parts, state.counted = _slots_of_list(newer[0]), newer[1]
+        elif state.alert is not None:  # an older version told the starts of minutes here
+            state.alert.last += MINUTE_S
+            state.alert.detected += MINUTE_S
         return state
+
+
+def _slots_as_list(slots: dict[int, dict[str, Totals]]) -> list[Any]:
+    return [
+        [slot, [[version, totals.as_list()] for version, totals in sorted(versions.items())]]
+        for slot, versions in sorted(slots.items())
+    ]
+
+
+def _slots_of_list(fields: list[Any]) -> dict[int, dict[str, Totals]]:
+    return {slot: {version: Totals.of_list(totals) for version, totals in versions} for slot, versions in fields}

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from statistics import NormalDist, fmean, pstdev
 from typing import Final, NamedTuple, Protocol
 
 from detectors.catalog import slice_detector
 from detectors.rules import Rule
 from evals.series.worlds import Change
-from schemas.facts import Slice
+from schemas.facts import SLOT_S, Slice
 from schemas.finding import Finding
 from schemas.histogram import quantile_ns
 
@@ -25,6 +26,8 @@ class Alert(NamedTuple):
     kind: str
     resolved: bool
     version: str = ""
+    second: int = 60
+    """How much of the minute had passed when it spoke."""
 
 
 class Contender(Protocol):
@@ -45,21 +48,26 @@ class Ours:
         self._told: set[str] = set()
 
     def minute(self, minute: int, slices: Sequence[Slice]) -> list[Alert]:
-        """Fold the slices, then let the minute be over."""
+        """Fold the slices slot by slot, then let the minute be over."""
         found: list[Finding] = []
-        for one in slices:
-            self._state, more = self._detector.observe(self._state, one)
+        for second, slot in groupby(slices, key=lambda one: one.second):
+            for one in slot:
+                self._state, more = self._detector.observe(self._state, one)
+                found += more
+            self._state, more = self._detector.advance(self._state, (minute * 60 + second + SLOT_S + 25) * 10**9)
             found += more
         self._state, more = self._detector.advance(self._state, (minute * 60 + 85) * 10**9)
+        begin = minute * 60 * 10**9
         alerts = []
         for finding in (*found, *more):
+            second = max(0, min(60, (finding.detected_at_unix_nano - begin) // 10**9))
             loud = finding.severity != "suspect"
             if finding.status == "resolved" and finding.id in self._told:
                 self._told.discard(finding.id)
                 alerts.append(Alert(self._kind, True))
             elif loud and finding.status != "resolved" and finding.id not in self._told:
                 self._told.add(finding.id)
-                alerts.append(Alert(self._kind, False, finding.version))
+                alerts.append(Alert(self._kind, False, finding.version, second))
         return alerts
 
 

@@ -97,10 +97,11 @@ class Changed:
         found = dict.fromkeys(judges, Found())
         spans = 0
         for minute, slices in enumerate(simulate(self._world(), self.rate, start + after, self.seed, change)):
-            spans += sum(s.count for s in slices) if minute >= start else 0
             for who, judge in judges.items():
                 for alert in judge.minute(minute, slices):
-                    found[who] = _told(found[who], alert, (minute - start, spans))
+                    seen = sum(s.count for s in slices if s.second < alert.second)
+                    found[who] = _told(found[who], alert, (minute - start, spans + seen))
+            spans += sum(s.count for s in slices) if minute >= start else 0
             if not blip and minute >= start and all(one.spans < math.inf for one in found.values()):
                 break
         return found
@@ -118,4 +119,4 @@ def _told(before: Found, alert: Alert, at: tuple[int, int]) -> Found:
         return dataclasses.replace(before, early=True, still_open=True)
     if before.spans < math.inf:
         return dataclasses.replace(before, still_open=True)
-    return Found(spans, minutes + 1, before.early, alert.version, True)
+    return Found(spans, minutes + alert.second / 60, before.early, alert.version, True)

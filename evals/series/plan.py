@@ -29,7 +29,7 @@ TARGETS: Final[dict[str, int]] = {
 }
 """Change -> spans within which it is to be found."""
 
-WHOLE_MINUTES: Final = "whole minutes are judged, mostly two of them, and two hold more spans than that"
+HALF_A_MINUTE: Final = "what has lasted for less than half a minute may be a stall, and half a minute holds no fewer spans"
 _SURER: Final = "14 nats of evidence are wanted, not 11: the work that agents are given changes with the hour"
 WHY_MISSED: Final[dict[str, str]] = {
     "latency x1.2": (
@@ -46,7 +46,7 @@ WHY_MISSED: Final[dict[str, str]] = {
     "cost x1.5": _SURER,
     "cost x2": _SURER,
 }
-"""Change -> what limits it where its target is missed at a rate at which two minutes would be soon enough."""
+"""Change -> what limits it where its target is missed at a rate at which half a minute would be soon enough."""
 
 CHANGES: Final = (
     Change("latency x1.2", slower=1.2, deploy=True),

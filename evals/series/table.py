@@ -10,14 +10,14 @@ from typing import Any, Final
 from evals.bounds import median_interval, rate_interval, share_interval
 from evals.series.contenders import KINDS
 from evals.series.measure import OURS, Changed, Found, Healthy
-from evals.series.plan import TARGET_FALSE, TARGETS, WHOLE_MINUTES, WHY_MISSED
+from evals.series.plan import HALF_A_MINUTE, TARGET_FALSE, TARGETS, WHY_MISSED
 from evals.series.worlds import SPENDING
 
 ALL_KINDS: Final = (*KINDS, *SPENDING)
 
 FOUND_HEAD: Final = """\
-Spans until told: median (its interval; 9 of 10 series); minutes: median. *within*: told within the target, or at the
-end of the second minute. *early*: series in which the rule had spoken before the change."""
+Spans until told: median (its interval; 9 of 10 series); minutes: median. *within*: told within the target, or after
+half a minute. *early*: series in which the rule had spoken before the change."""
 
 CORRELATED: Final = """\
 The targets are for calls that are independent. Calls of one session resemble each other, so that a hundred calls of
@@ -32,9 +32,9 @@ HEAD: Final = f"""\
 
 Written by `python -m evals.scoreboard`; do not edit it. Simulated series, seeded; intervals are at 95 %. A false alert
 is a `warning` or `critical` on a series in which nothing happened (target: at most {TARGET_FALSE} per series-day).
-Delay is counted from the first span of the change to the end of the minute in which it was told; whole minutes are
-judged, so at 60 spans a minute nothing is told sooner than after 60 spans. *null* never speaks; *oracle* knows when
-the change begins. The published rules are restated from their documentation; what was left out stands at each in
+Delay is counted from the first span of the change to the end of the minute or slot (a quarter of it) after which it was
+told; nothing is told sooner than after half a minute. *null* never speaks; *oracle* knows when the change begins. The
+published rules are restated from their documentation; what was left out stands at each in
 `evals/series/contenders.py`.
 """
 
@@ -85,8 +85,8 @@ def _found(changed: Iterable[tuple[Changed, dict[str, Found]]]) -> list[Board]:
         spans = [one.spans for one in fair]
         hits = [one for one in fair if one.spans < math.inf]
         target = TARGETS.get(change, 0)
-        # what is told with whole minutes cannot come sooner than they end
-        within = sum(one.spans <= target or one.minutes <= 2 for one in hits)
+        # nothing is told sooner
+        within = sum(one.spans <= target or one.minutes <= 0.5 for one in hits)
         median, low, high = median_interval(spans)
         rows.append(
             {"who": who, "change": change, "scene": scene, "rate": rate, "deploy": deploy, "series": len(fair),
@@ -181,9 +181,9 @@ def _verdict(change: str, target: int, rows: Sequence[Board]) -> str:
     if not missed:
         return "met" if rows else "not run"
     reasons = []
-    if any(2 * rate > target for rate in missed):
-        reasons.append(WHOLE_MINUTES)
-    if any(2 * rate <= target for rate in missed):
+    if any(rate / 2 >= target for rate in missed):
+        reasons.append(HALF_A_MINUTE)
+    if any(rate / 2 < target for rate in missed):
         reasons.append(WHY_MISSED[change])
     return f"missed at {', '.join(f'{rate:g}' for rate in missed)} a minute: {'; '.join(reasons)}"
 

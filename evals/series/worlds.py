@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from schemas.facts import Exemplar, Slice
+from schemas.facts import SLOT_S, Exemplar, Slice
 
 SPENDING: Final = ("token_surge", "cost_surge")
 """Rules about model calls: tokens and cost of a call are drawn as latency is, so that the same worlds serve."""
@@ -24,6 +24,7 @@ TOKEN_NANO_USD: Final = 3000.0
 DAY_MINUTES: Final = 1440
 WEEK_MINUTES: Final = 7 * DAY_MINUTES
 MEDIAN_NS: Final = 0.4e9
+STALL_SLOWER: Final = 4.0
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -53,6 +54,8 @@ class World:
     """Growth of the median a day (0.05 = 5 %)."""
     deploys: int = 0
     """Harmless deploys: every so many minutes a new version; 0 = never."""
+    stalls: int = 0
+    """Stalls a day: a slot of a quarter of a minute in which everything takes four times as long."""
     mix: bool = False
     """Two kinds of work, one three times as slow; the share of the slow one changes every few hours."""
     error_share: float = 0.02
@@ -84,6 +87,8 @@ class Stretch:
     first: int
     length: int
     rng: np.random.Generator
+    slots: np.random.Generator
+    """For what happens within a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ class Calls:
     """Calls of a stretch, in order of minute."""
 
     minute: Ints
+    slot: Ints
+    """0 to 3: which quarter of the minute."""
     session: Ints
     effect: Floats
     """Of the session, in units of `session_sd`."""
@@ -102,22 +109,29 @@ class Drawn(NamedTuple):
     """Calls with all that was drawn for them."""
 
     version: Ints
+    slot: Ints
     duration_ns: Floats
     bucket: Ints
     failed: Any
     session: Ints
     """Hashes."""
     slow_kind: Floats
+    """1 where the call is of the slow kind, -1 everywhere where there is one kind only."""
 
     def part(self, rows: Any) -> Drawn:
         """Some of them."""
         return Drawn(*(column[rows] for column in self))
 
+    def of(self, slot: int, version: int) -> Any:
+        """Which are of a slot and a version."""
+        return (self.slot == slot) & (self.version == version)
+
 
 def simulate(world: World, rate: float, minutes: int, seed: int, change: Change = Change()) -> Iterator[list[Slice]]:
-    """One list of slices for each minute, one slice for each version seen in it."""
+    """One list of slices for each minute: one slice for each slot and version seen in it."""
     for first in range(0, minutes, DAY_MINUTES):
-        stretch = Stretch(first, min(DAY_MINUTES, minutes - first), np.random.default_rng([seed, first]))
+        rngs = (np.random.default_rng([seed, first]), np.random.default_rng([seed, first, SLOT_S]))
+        stretch = Stretch(first, min(DAY_MINUTES, minutes - first), *rngs)
         yield from _day(world, _calls(world, rate, stretch), stretch, change)
 
 
@@ -132,7 +146,7 @@ def _calls(world: World, rate: float, stretch: Stretch) -> Calls:
     if world.session_spans <= 1:
         at = np.sort(rng.choice(minutes, size=total, p=weight))
         session = np.arange(total) + first * 10_000_000
-        return Calls(at, session, np.zeros(total), _kinds(world, at, rng))
+        return Calls(at, _slots(stretch, total), session, np.zeros(total), _kinds(world, at, rng))
     sessions = max(1, round(total / world.session_spans))
     begin = rng.choice(minutes, size=sessions, p=weight).astype(float)
     lasts = world.session_minutes * (0.5 + 0.5 * rng.standard_exponential(sessions))
@@ -141,7 +155,18 @@ def _calls(world: World, rate: float, stretch: Stretch) -> Calls:
     at = np.minimum(first + length - 1, (begin[of] + rng.random(total) * lasts[of]).astype(np.int64))
     order = np.argsort(at, kind="stable")
     at, of = at[order], of[order]
-    return Calls(at, of + first * 10_000_000, effects[of], _kinds(world, at, rng))
+    return Calls(at, _slots(stretch, total), of + first * 10_000_000, effects[of], _kinds(world, at, rng))
+
+
+def _slots(stretch: Stretch, total: int) -> Ints:
+    return stretch.slots.integers(0, 60 // SLOT_S, total)
+
+
+def _stalled(world: World, calls: Calls, stretch: Stretch) -> Floats:
+    """By what each call takes longer."""
+    slots = 60 // SLOT_S
+    begins = stretch.slots.integers(0, stretch.length * slots, world.stalls * stretch.length // DAY_MINUTES)
+    return np.where(np.isin((calls.minute - stretch.first) * slots + calls.slot, begins), STALL_SLOWER, 1.0)
 
 
 def _kinds(world: World, at: Ints, rng: np.random.Generator) -> Floats:
@@ -162,7 +187,7 @@ def _day(world: World, calls: Calls, stretch: Stretch, change: Change) -> Iterat
         * (1 + world.drift) ** (at / DAY_MINUTES)
     )
     median = median * np.where((at % WEEK_MINUTES) >= 5 * DAY_MINUTES, world.weekend, 1.0) * 3**calls.slow_kind
-    median = median * np.exp(world.session_sd * calls.effect)
+    median = median * np.exp(world.session_sd * calls.effect) * _stalled(world, calls, stretch)
     risk = np.full(n, world.error_share)
     if world.session_spans > 1:
         # mean 1: some sessions do what fails far more often
@@ -177,40 +202,44 @@ def _day(world: World, calls: Calls, stretch: Stretch, change: Change) -> Iterat
     after = struck if change.canary < 1 else (at >= change.start)
     versions = versions + (1000 * after if change.deploy else 0)
     drawn = Drawn(
-        versions, durations, np.minimum(1008, (np.log2(np.maximum(durations, 1.0)) * 16).astype(np.int64)), failed,
-        (calls.session * 2654435761) % 2**32, calls.slow_kind,
+        versions, calls.slot, durations,
+        np.minimum(1008, (np.log2(np.maximum(durations, 1.0)) * 16).astype(np.int64)), failed,
+        (calls.session * 2654435761) % 2**32, calls.slow_kind if world.mix else np.full(n, -1.0),
     )  # fmt: skip
     starts = np.searchsorted(at, np.arange(first, first + length + 1))
     for minute in range(length):
         here = drawn.part(slice(starts[minute], starts[minute + 1]))
-        cut = ((int(v), here.part(here.version == v)) for v in np.unique(here.version))
+        make = _spending if change.kind in SPENDING else _slice
         yield [
-            _spending(first + minute, v, calls) if change.kind in SPENDING else _slice(first + minute, v, calls)
-            for v, calls in cut
+            make(((first + minute) * 60, slot * SLOT_S), version, here.part(here.of(slot, version)))
+            for slot, version in sorted({*zip(here.slot.tolist(), here.version.tolist(), strict=True)})
         ]
 
 
-def _slice(minute: int, version: int, calls: Drawn) -> Slice:
+def _slice(at_s: tuple[int, int], version: int, calls: Drawn) -> Slice:
+    """`at_s`: start of the minute, and of the slot within it."""
     failed, good = calls.failed, calls.bucket[~calls.failed]
     places, numbers = np.unique(good, return_counts=True)
     errors = int(failed.sum())
     distinct = np.unique(calls.session)
-    at = minute * 60 * 10**9
-    shown = [Exemplar(f"t{minute}", f"s{minute}", at, int(calls.duration_ns.max()), "ok")]
+    begin = sum(at_s)
+    at = begin * 10**9
+    shown = [Exemplar(f"t{begin}", f"s{begin}", at, int(calls.duration_ns.max()), "ok")]
     if errors:
-        shown.append(Exemplar(f"t{minute}", f"f{minute}", at, -1, "error"))
+        shown.append(Exemplar(f"t{begin}", f"f{begin}", at, -1, "error"))
     return Slice(
-        "service", "execute_tool", "tool", str(version), minute * 60, len(failed), errors,
+        "service", "execute_tool", "tool", str(version), at_s[0], len(failed), errors,
         int(calls.duration_ns[~failed].sum()), dict(zip(places.tolist(), numbers.tolist(), strict=True)),
         {"timeout": errors} if errors else {}, len(distinct), 0, 0.0, tuple(shown), tuple(distinct[:16].tolist()),
         failed_hashes=tuple(np.unique(calls.session[failed])[:16].tolist()), marks=_marks(calls),
+        second=at_s[1],
     )  # fmt: skip
 
 
-def _spending(minute: int, version: int, calls: Drawn) -> Slice:
+def _spending(at_s: tuple[int, int], version: int, calls: Drawn) -> Slice:
     """The calls as those of a model: what they spend stands where their latency stood."""
     tokens = np.maximum(1.0, calls.duration_ns / MEDIAN_NS * MEDIAN_TOKENS)
-    part = _slice(minute, version, calls)
+    part = _slice(at_s, version, calls)
     return part._replace(
         operation="chat", name="model", tokens=int(tokens.sum()), cost_usd=float(tokens.sum() * TOKEN_NANO_USD / 1e9),
         histogram={}, token_histogram=_histogram(tokens), cost_histogram=_histogram(tokens * TOKEN_NANO_USD),
@@ -224,7 +253,7 @@ def _histogram(values: Floats) -> dict[int, int]:
 
 def _marks(calls: Drawn) -> dict[str, list[int]]:
     """The kinds of work as agents, where there are two of them."""
-    if not calls.slow_kind.any():
+    if calls.slow_kind[0] < 0:
         return {}
     marks = {}
     for agent, own in (("agent=quick", calls.slow_kind == 0), ("agent=thorough", calls.slow_kind == 1)):
@@ -248,5 +277,6 @@ WORLDS: Final = (
     World("deploys in a season", session_spans=10, session_sd=0.3, season=0.3, busy=0.5, deploys=240),
     World("mix shifts", mix=True),
     World("slow drift", session_spans=10, session_sd=0.3, drift=0.05),
+    World("short stalls", stalls=24),
 )
 """Healthy worlds: in none of them is there anything to tell."""

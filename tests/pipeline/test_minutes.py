@@ -44,6 +44,12 @@ def test_a_minute_grows_with_each_slice() -> None:
     assert told[-1].total.histogram == {3: 5}
 
 
+def test_the_slots_of_a_minute_are_one_row() -> None:
+    fold, state = new()
+    told = fold_all(fold, state, [slice_at(0)._replace(second=second) for second in (0, 15, 45)])
+    assert [(m.total.count, m.total.second, m.part) for m in told] == [(1, 0, 0), (2, 0, 0), (3, 0, 0)]
+
+
 def test_late_slices_open_a_further_part_and_nothing_is_lost() -> None:
     fold, state = new()
     minutes = [0, *range(1, 3 * OPEN_MINUTES), 0, 1, 0]

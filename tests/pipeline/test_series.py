@@ -13,6 +13,8 @@ from schemas.facts import ModelCall, Slice
 from schemas.histogram import bucket, midpoint_ns, quantile_ns
 from tests.pipeline.facts_for_tests import SECOND, T0, model, tool
 
+SLOT = T0 - T0 % (15 * SECOND)
+
 
 def test_an_observation_belongs_to_the_minute_it_ended_in() -> None:
     start = T0 - T0 % (60 * SECOND) + 59 * SECOND
@@ -22,11 +24,20 @@ def test_an_observation_belongs_to_the_minute_it_ended_in() -> None:
 
 def test_errors_stay_out_of_the_latency_and_are_told_by_type() -> None:
     calls = [tool(i) for i in range(3)] + [tool(3, outcome="error", error_type="Timeout", duration_ns=5 * SECOND)]
-    [one] = slices(of_tool_calls(calls), SeriesNames(10))
+    [one] = slices(of_tool_calls([call._replace(start_time_unix_nano=SLOT) for call in calls]), SeriesNames(10))
     assert (one.count, one.errors, one.error_types) == (4, 1, {"Timeout": 1})
     assert sum(one.histogram.values()) == 3
     assert one.duration_sum_ns == 3 * (SECOND // 10)
     assert [e.outcome for e in one.exemplars].count("error") == 1
+
+
+def test_minutes_are_cut_into_slots_that_add_up_to_them() -> None:
+    seen = [Observation("s", "op", "", "1", SLOT + n * SECOND, 0, "", f"g{n}", "t", f"x{n}") for n in range(61)]
+    found = slices(seen, SeriesNames(10))
+    assert [(one.minute_unix_s, one.second, one.count) for one in found] == [
+        (SLOT // SECOND // 60 * 60 + 60 * ((SLOT // SECOND % 60 + at) // 60), (SLOT // SECOND + at) % 60, count)
+        for at, count in ((0, 15), (15, 15), (30, 15), (45, 15), (60, 1))
+    ]
 
 
 def test_denied_calls_are_no_observations() -> None:

@@ -120,6 +120,7 @@ SLICES = st.builds(
     histogram=st.dictionaries(st.sampled_from([-5, 0, 440, 450, 500, 1008, 5000]), NUMBER, max_size=4),
     error_types=st.dictionaries(TEXT, NUMBER, max_size=3), cost_usd=FLOAT, tokens=NUMBER, exemplars=EXEMPLARS,
     session_hashes=st.lists(NUMBER, max_size=4).map(tuple),
+    second=st.sampled_from([0, 15, 30, 45, 7, -1, 2**70]),
 )  # fmt: skip
 FAR_SLICES = st.one_of(SLICES, SLICES, SLICES.map(lambda s: s._replace(minute_unix_s=-(2**70))), SLICES.map(
     lambda s: s._replace(minute_unix_s=2**70)
