@@ -84,7 +84,10 @@ class SeriesDetector:
         return Step(state, found + self._judge.silence(state, now))
 
     def due(self, state: SeriesState) -> int | None:
-        """When the first open minute or a slot worth a look is over, or an open finding is to be closed for silence."""
+        """When an open minute or a slot that looks raised is over, or an open finding is to be closed for silence.
+
+        Only what is told sooner for it depends on how a slot looks: every busy one is judged when it is taken.
+        """
         alert = state.alert
         is_open = alert is not None and alert.closed < 0
         begun = _begun(state)
@@ -92,7 +95,11 @@ class SeriesDetector:
         if begun is not None:
             times.append(begun + MINUTE_S)
         if state.frame is not None and not is_open:
-            times += [slot + SLOT_S for slot, versions in state.slots.items() if _is_busy(versions)]
+            times += [
+                slot + SLOT_S
+                for slot, versions in state.slots.items()
+                if _is_busy(versions) and self._judge.is_raised(state, versions)
+            ]
         wanted = [time + self._parameters.grace_s for time in times]
         if alert is not None and is_open:
             wanted.append(alert.last + MINUTE_S * self._parameters.quiet_minutes)

@@ -21,6 +21,11 @@ class Scores(NamedTuple):
     total: float
 
 
+def joined(each: Sequence[Scores]) -> Scores:
+    """Of all these observations together."""
+    return each[0] if len(each) == 1 else Scores(sum(one.n for one in each), math.fsum(one.total for one in each))
+
+
 class Frame(NamedTuple):
     """The past as a measure needs it."""
 

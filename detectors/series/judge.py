@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from detectors.series import guards
 from detectors.series.baseline import Baseline
-from detectors.series.evidence import NEVER, Frame, best_tilt
+from detectors.series.evidence import NEVER, Frame, Scores, best_tilt, joined
 from detectors.series.follow import Follow
 from detectors.series.measures import Effect, Measure
 from detectors.series.parameters import SeriesParameters
@@ -45,8 +44,8 @@ class Moment(NamedTuple):
     begin: int
     """Start of the last minute or slot that counts, seconds since 1970."""
     end: int
-    slots: Mapping[int, Mapping[str, Totals]] = MappingProxyType({})
-    """What each slot of the minute that is over brought, by version."""
+    slots: Sequence[tuple[int, Scores]] = ()
+    """The slots of the minute that is over, in order, as (observations, scores); none where it is all in one."""
     early: bool = False
     """The minute is not over: what would be no alert can wait."""
 
@@ -96,6 +95,15 @@ class Judge:
         ]
         return ", ".join(f"{least} {what} (has {has})" for least, has, what in rows if has < least)
 
+    def is_raised(self, state: SeriesState, versions: Mapping[str, Totals]) -> bool:
+        """Whether some observations lie above the level of late, by half of what is worth telling: a guess."""
+        recent = state.baseline.recent
+        n, total = 0, 0.0
+        for totals in versions.values():
+            count, located = self._measure.location(totals)
+            n, total = n + count, total + located
+        return n > 0 and recent.located > 0 and total / n > recent.total / recent.located + self._measure.step / 2
+
     def minute(self, state: SeriesState, minute: int) -> tuple[Finding, ...]:
         """Judge a minute that is over, or what of it no look has judged yet."""
         slots, state.parts = state.parts, {}
@@ -103,27 +111,28 @@ class Judge:
         if not slots:
             is_idle = is_open or not state.held
             return () if is_idle else self._conclude(state, Moment(state.held[-1].first, minute + MINUTE_S))
+        begin = minute if state.counted != minute else min(slots)
+        each = self._each(self._frame(state), slots) if len(slots) > 1 and not is_open and self.is_ready(state) else []
         versions = _by_version(slots)
         everything = _sum_of(versions, counts=state.counted != minute)
         if self._measure.seasonal:
             state.baseline.season.absorb(minute, self._measure.location(everything))
         if state.alert is not None and is_open:
             return self._follow.minute(state, state.alert, (minute, everything), versions, self._frame(state))
-        begin = minute if state.counted != minute else min(slots)
         chunk = Chunk(begin, begin, everything)
         if not self.is_ready(state):
             self._absorb(state, chunk)
             return ()
         self._suspect(state, chunk, versions)
-        return self._conclude(state, Moment(begin, minute + MINUTE_S, slots))
+        return self._conclude(state, Moment(begin, minute + MINUTE_S, each))
 
     def look(self, state: SeriesState, slot: int) -> tuple[Finding, ...]:
         """Judge what has come of a minute up to this slot, where that proves more than a minute would have to."""
         frame = state.frame
         if frame is None or (state.alert is not None and state.alert.closed < 0):
             return ()
-        newest = math.fsum(self._against(frame, totals, 0) for totals in state.parts[slot].values())
-        if newest <= 0 or self._ahead(state, frame) < EARLY * self._parameters.evidence:
+        [(_, newest)] = self._each(frame, {slot: state.parts[slot]})
+        if self._against(frame, newest, 0) <= 0 or self._ahead(state, frame) < EARLY * self._parameters.evidence:
             return ()
         slots, state.parts = state.parts, {}
         for begin in sorted(slots):
@@ -180,17 +189,25 @@ class Judge:
         state.held.append(chunk)
         self._fold_versions(state, frame, chunk, versions)
 
-    def _against(self, frame: Frame, totals: Totals, tilt: int) -> float:
+    def _each(self, frame: Frame, slots: Mapping[int, Mapping[str, Totals]]) -> list[tuple[int, Scores]]:
+        """Observations and scores of each slot, in order."""
+        return [
+            (
+                sum(totals.count for totals in versions.values()),
+                joined([self._measure.score(frame, totals) for _, totals in sorted(versions.items())]),
+            )
+            for _, versions in sorted(slots.items())
+        ]
+
+    def _against(self, frame: Frame, scores: Scores, tilt: int) -> float:
         """Evidence that some observations alone are for a tilt; negative: against it."""
-        scores = self._measure.score(frame, totals)
         return self._measure.tilts[tilt] * scores.total - scores.n * frame.psi[tilt]
 
     def _ahead(self, state: SeriesState, frame: Frame) -> float:
         """The most evidence there would be, were the open minute's slots judged now."""
         ahead = state.cusum.copy()
-        for slot in sorted(state.parts):
-            for _, totals in sorted(state.parts[slot].items()):
-                ahead.add(self._measure.score(frame, totals), self._measure.tilts, frame.psi, slot)
+        for slot, (_, scores) in zip(sorted(state.parts), self._each(frame, state.parts), strict=True):
+            ahead.add(scores, self._measure.tilts, frame.psi, slot)
         suspects = ahead.suspects(self._measure.weight(state.baseline))
         return suspects[0][0] if suspects else 0.0
 
@@ -201,12 +218,13 @@ class Judge:
         frame = self._frame(state)
         tilt = best_tilt(self._measure.tilts, frame, self._measure.score(frame, change.after))
         held = [chunk.totals for chunk in state.held if chunk.last >= change.since]
+        parts = [(totals.count, self._measure.score(frame, totals)) for totals in held]
         if now.slots:  # the minute is the last of what is held
-            held = [*held[:-1], *(_sum_of(now.slots[slot]) for slot in sorted(now.slots))]
-        gains = [self._against(frame, part, tilt) for part in held]
+            parts = [*parts[:-1], *now.slots]
+        gains = [self._against(frame, scores, tilt) for _, scores in parts]
         if len(gains) < 2:
             return True
-        is_over = held[-1].count >= GONE_OBSERVATIONS and gains[-1] <= 0
+        is_over = parts[-1][0] >= GONE_OBSERVATIONS and gains[-1] <= 0
         return not is_over and max(gains) <= CARRIED * math.fsum(gains)
 
     # Versions side by side
@@ -344,17 +362,22 @@ def _seen(baseline: Baseline, version: str) -> float:
 
 
 def _by_version(slots: Mapping[int, dict[str, Totals]]) -> dict[str, Totals]:
-    """What came of each version in some slots."""
-    if len(slots) == 1:
-        return next(iter(slots.values()))
-    found: dict[str, Totals] = {}
-    for slot in sorted(slots):
-        for version, totals in slots[slot].items():
-            found.setdefault(version, Totals()).add(totals)
-    return found
+    """What came of each version in some slots: the first of them takes in the others."""
+    first, *others = (slots[slot] for slot in sorted(slots))
+    for versions in others:
+        for version, totals in versions.items():
+            known = first.setdefault(version, totals)
+            if known is not totals:
+                known.add(totals)
+    return first
 
 
 def _sum_of(versions: Mapping[str, Totals], *, counts: bool = True) -> Totals:
+    """All of them; of one version that itself."""
+    if len(versions) == 1:
+        [total] = versions.values()
+        total.minutes = int(counts)
+        return total
     return _sum((versions[version] for version in sorted(versions)), counts=counts)
 
 

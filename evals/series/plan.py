@@ -29,7 +29,9 @@ TARGETS: Final[dict[str, int]] = {
 }
 """Change -> spans within which it is to be found."""
 
-HALF_A_MINUTE: Final = "what has lasted for less than half a minute may be a stall, and half a minute holds no fewer spans"
+HALF_A_MINUTE: Final = (
+    "what has lasted for less than half a minute may be a stall, and half a minute holds no fewer spans"
+)
 _SURER: Final = "14 nats of evidence are wanted, not 11: the work that agents are given changes with the hour"
 WHY_MISSED: Final[dict[str, str]] = {
     "latency x1.2": (

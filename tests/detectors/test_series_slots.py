@@ -116,14 +116,14 @@ def test_what_comes_late_for_its_slot_still_counts_in_its_minute() -> None:
     assert state.baseline.count == 65
 
 
-def test_a_quiet_series_waits_for_the_end_of_the_minute() -> None:
+@pytest.mark.parametrize(("calls", "median_ms", "wait_s"), [(11, 900, 60), (15, 100, 60), (15, 900, SLOT_S)])
+def test_only_a_busy_slot_that_looks_raised_is_asked_for_before_the_minute_is_over(
+    calls: int, median_ms: float, wait_s: int
+) -> None:
     state, _ = fold(LATENCY, list(stretch(0, 60)))
-    rng = random.Random(1)
-    begin = BASE + 60 * 60
-    state, _ = LATENCY.observe(state, slot_slice(60 * SLOTS, observations(rng, 11)))
-    assert LATENCY.due(state) == (begin + 60 + GRACE_S) * SECOND_NS
-    state, _ = LATENCY.observe(state, slot_slice(60 * SLOTS, observations(rng, 1)))
-    assert LATENCY.due(state) == (begin + SLOT_S + GRACE_S) * SECOND_NS
+    seen = observations(random.Random(1), calls, median_ms=median_ms)
+    state, _ = LATENCY.observe(state, slot_slice(60 * SLOTS, seen))
+    assert LATENCY.due(state) == (BASE + 60 * 60 + wait_s + GRACE_S) * SECOND_NS
 
 
 def test_a_state_of_before_slots_is_read() -> None:
