@@ -10,21 +10,18 @@ from typing import Final, NamedTuple
 
 from detectors.contract import Step
 from detectors.series.evidence import NEVER
-from detectors.series.judge import Judge
+from detectors.series.judge import Judge, is_busy
 from detectors.series.measures import Measure
 from detectors.series.parameters import SeriesParameters
-from detectors.series.state import MAX_OPEN_SLOTS, MAX_OPEN_VERSIONS, MINUTE_S, SeriesState
-from detectors.series.totals import MAX_TEXT, Totals
+from detectors.series.state import MAX_OPEN_SLOTS, MINUTE_S, SeriesState, minute_of
+from detectors.series.totals import MAX_TEXT, Totals, counted_as, merge_versions
 from schemas.facts import SLOT_S, Slice
 from schemas.finding import Finding, Kind
 
 SECOND_NS: Final = 1_000_000_000
 MAX_MINUTE_S: Final = 2**40
-LOOK_OBSERVATIONS: Final = 12
-"""A slot with so many is worth a look before its minute is over."""
 LATE_LIMIT: Final = 16
 """So many slices in a row for minutes already judged, and it was one slice that came from the future."""
-OTHER: Final = "other"
 INSUFFICIENT: Final = "insufficient data"
 
 
@@ -69,9 +66,7 @@ class SeriesDetector:
         state.late = 0
         slot = minute + _second(event.second)
         versions = state.slots.setdefault(slot, {})
-        version = event.service_version[:MAX_TEXT]
-        if version not in versions and len(versions) >= MAX_OPEN_VERSIONS:
-            version = OTHER
+        version = counted_as(versions, event.service_version[:MAX_TEXT])
         versions.setdefault(version, Totals()).add_slice(part)
         state.frontier = max(state.frontier, slot)
         grace = MINUTE_S * -(-self._parameters.grace_s // MINUTE_S)
@@ -88,20 +83,18 @@ class SeriesDetector:
 
         Only what is told sooner for it depends on how a slot looks: every busy one is judged when it is taken.
         """
-        alert = state.alert
-        is_open = alert is not None and alert.closed < 0
-        begun = _begun(state)
-        times = [slot - slot % MINUTE_S + MINUTE_S for slot in state.slots]
+        alert, begun = state.open_alert, _begun(state)
+        times = [minute_of(slot) + MINUTE_S for slot in state.slots]
         if begun is not None:
             times.append(begun + MINUTE_S)
-        if state.frame is not None and not is_open:
+        if state.frame is not None and alert is None:
             times += [
                 slot + SLOT_S
                 for slot, versions in state.slots.items()
-                if _is_busy(versions) and self._judge.is_raised(state, versions)
+                if is_busy(versions) and self._judge.is_raised(state, versions)
             ]
         wanted = [time + self._parameters.grace_s for time in times]
-        if alert is not None and is_open:
+        if alert is not None:
             wanted.append(alert.last + MINUTE_S * self._parameters.quiet_minutes)
         return min(wanted) * SECOND_NS if wanted else None
 
@@ -109,8 +102,8 @@ class SeriesDetector:
         """What is known of the series; `insufficient data` is an answer, not silence."""
         past = state.baseline
         watched = sum(chunk.totals.count for chunk in state.held)
-        if state.alert is not None and state.alert.closed < 0:
-            return Verdict("changed", int(past.count), past.minutes, state.alert.after.count)
+        if state.open_alert is not None:
+            return Verdict("changed", int(past.count), past.minutes, state.open_alert.after.count)
         if not self._judge.is_ready(state):
             return Verdict(INSUFFICIENT, int(past.count), past.minutes, 0, self._judge.missing(state))
         watching = state.cusum.earliest() != NEVER
@@ -141,10 +134,9 @@ class SeriesDetector:
         for at, slot in enumerate(order):
             if slot > last and len(order) - at <= MAX_OPEN_SLOTS:
                 break
-            minute = slot - slot % MINUTE_S
-            found += self._finish(state, minute - MINUTE_S)
+            found += self._finish(state, minute_of(slot) - MINUTE_S)
             self._take(state, slot, state.slots.pop(slot))
-            if _is_busy(state.parts[slot]):
+            if is_busy(state.parts[slot]):
                 found += self._judge.look(state, slot)
         return found + self._finish(state, last + SLOT_S - MINUTE_S)
 
@@ -159,23 +151,15 @@ class SeriesDetector:
     @staticmethod
     def _take(state: SeriesState, slot: int, versions: dict[str, Totals]) -> None:
         """A slot that is over; what came late for one that was taken already is added."""
-        state.closed_to = max(state.closed_to, slot - slot % MINUTE_S - MINUTE_S)  # one minute at a time
-        known = state.parts.setdefault(slot, versions)
-        if known is not versions:
-            for version, totals in versions.items():
-                known.setdefault(version, Totals()).add(totals)
+        state.closed_to = max(state.closed_to, minute_of(slot) - MINUTE_S)  # one minute at a time
+        merge_versions(state.parts.setdefault(slot, {}), versions)
 
 
 def _begun(state: SeriesState) -> int | None:
     """The minute of which some slots are over and that is not judged yet."""
     if state.parts:
-        first = next(iter(state.parts))
-        return first - first % MINUTE_S
+        return minute_of(next(iter(state.parts)))
     return state.counted if state.counted > state.closed_to else None
-
-
-def _is_busy(versions: dict[str, Totals]) -> bool:
-    return sum(totals.count for totals in versions.values()) >= LOOK_OBSERVATIONS
 
 
 def _second(value: int) -> int:
@@ -187,4 +171,4 @@ def _second(value: int) -> int:
 def _minute(value: int) -> int:
     whole = value if isinstance(value, int) else 0
     bounded = max(0, min(whole, MAX_MINUTE_S))
-    return bounded - bounded % MINUTE_S
+    return minute_of(bounded)

@@ -41,9 +41,14 @@ class Frame(NamedTuple):
     """Magnitudes: the score of each bin."""
 
 
+def gain(tilts: Sequence[float], frame: Frame, scores: Scores, index: int) -> float:
+    """Evidence that observations alone are for a tilt; negative: for the past."""
+    return tilts[index] * scores.total - scores.n * frame.psi[index]
+
+
 def best_tilt(tilts: Sequence[float], frame: Frame, scores: Scores) -> int:
     """Index of the tilt that explains the scores best."""
-    gains = [tilt * scores.total - scores.n * psi for tilt, psi in zip(tilts, frame.psi, strict=True)]
+    gains = [gain(tilts, frame, scores, index) for index in range(len(tilts))]
     return max(range(len(gains)), key=lambda index: (gains[index], -index))
 
 

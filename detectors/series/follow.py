@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from detectors.series.evidence import Frame, best_tilt
+from detectors.series.evidence import Frame, best_tilt, gain
 from detectors.series.measures import Effect, Measure
 from detectors.series.parameters import SeriesParameters
 from detectors.series.report import Rule, finding
@@ -52,8 +52,8 @@ class Follow:
 
     def silence(self, state: SeriesState, now_s: int) -> tuple[Finding, ...]:
         """Close a finding on which nothing more came."""
-        alert = state.alert
-        if alert is None or alert.closed >= 0 or now_s < alert.last + MINUTE_S * self._parameters.quiet_minutes:
+        alert = state.open_alert
+        if alert is None or now_s < alert.last + MINUTE_S * self._parameters.quiet_minutes:
             return ()
         return (self._resolve(state, alert, now_s - now_s % MINUTE_S, QUIET),)
 
@@ -78,7 +78,7 @@ class Follow:
         """The sequential test the other way round, for so many minutes in a row."""
         tilt = self._tilt(alert, frame)
         scores = self._measure.score(frame, seen)
-        against = self._measure.tilts[tilt] * scores.total - scores.n * frame.psi[tilt]
+        against = gain(self._measure.tilts, frame, scores, tilt)
         alert.calm_level = max(0.0, alert.calm_level - against / phi_of(state, seen))
         if alert.calm_level > 0:
             alert.calm.add(seen)

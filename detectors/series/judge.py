@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from detectors.series import guards
 from detectors.series.baseline import Baseline
-from detectors.series.evidence import NEVER, Frame, Scores, best_tilt, joined
+from detectors.series.evidence import NEVER, Frame, Scores, best_tilt, gain, joined
 from detectors.series.follow import Follow
 from detectors.series.measures import Effect, Measure
 from detectors.series.parameters import SeriesParameters
 from detectors.series.report import Rule, fingerprint
 from detectors.series.sessions import phi_of, sure
-from detectors.series.state import MAX_HELD, MAX_STREAMS, MINUTE_S, Alert, Chunk, SeriesState, Stream
-from detectors.series.totals import VERSION, Totals, distinct
+from detectors.series.state import MAX_HELD, MAX_STREAMS, MINUTE_S, Alert, Chunk, SeriesState, Stream, minute_of
+from detectors.series.totals import VERSION, Totals, distinct, merge_versions, total, total_of
 from schemas.facts import SLOT_S
 from schemas.finding import OPENED, REOPENED, Finding, Kind
 
@@ -28,12 +28,11 @@ WATCH_FACTOR: Final = 10
 SWIFT: Final = 2.0
 """So many times the evidence that is wanted, and half the minutes are enough."""
 EARLY: Final = 1.25
-"""The same where a minute is looked at before it is over, and its last slot agrees. Looks are four times as many, and
-what is short is more often a stall."""
-EARLY_S: Final = 2 * SLOT_S
-"""So long it must have lasted to be told before the minute is over."""
-GONE_OBSERVATIONS: Final = 12
-"""Fewer in a slot do not tell whether it is over."""
+"""The same where a minute is looked at before it is over: looks are four times as many."""
+LASTING_S: Final = 2 * SLOT_S
+"""So long it must have lasted: what is shorter is more often a stall."""
+BUSY: Final = 12
+"""Observations of a slot that is worth a look before its minute is over; fewer do not tell that a change is gone."""
 CARRIED: Final = 0.75
 """So much of the evidence may come from one slot or minute: more, and it was a stall."""
 
@@ -52,7 +51,7 @@ class Moment(NamedTuple):
     @property
     def minute(self) -> int:
         """Its start."""
-        return self.begin - self.begin % MINUTE_S
+        return minute_of(self.begin)
 
 
 class Change(NamedTuple):
@@ -107,20 +106,20 @@ class Judge:
     def minute(self, state: SeriesState, minute: int) -> tuple[Finding, ...]:
         """Judge a minute that is over, or what of it no look has judged yet."""
         slots, state.parts = state.parts, {}
-        is_open = state.alert is not None and state.alert.closed < 0
+        alert = state.open_alert
         if not slots:
-            is_idle = is_open or not state.held
+            is_idle = alert is not None or not state.held
             return () if is_idle else self._conclude(state, Moment(state.held[-1].first, minute + MINUTE_S))
         begin = minute if state.counted != minute else min(slots)
-        each = self._each(self._frame(state), slots) if len(slots) > 1 and not is_open and self.is_ready(state) else []
-        versions = _by_version(slots)
-        everything = _sum_of(versions, counts=state.counted != minute)
-        if self._measure.seasonal:
-            state.baseline.season.absorb(minute, self._measure.location(everything))
-        if state.alert is not None and is_open:
-            return self._follow.minute(state, state.alert, (minute, everything), versions, self._frame(state))
-        chunk = Chunk(begin, begin, everything)
-        if not self.is_ready(state):
+        is_judged = alert is None and self.is_ready(state)
+        each = self._each(self._frame(state), slots) if is_judged and len(slots) > 1 else []
+        versions: dict[str, Totals] = {}
+        for slot in sorted(slots):
+            merge_versions(versions, slots[slot])
+        chunk = self._chunk(state, begin, versions)
+        if alert is not None:
+            return self._follow.minute(state, alert, (minute, chunk.totals), versions, self._frame(state))
+        if not is_judged:
             self._absorb(state, chunk)
             return ()
         self._suspect(state, chunk, versions)
@@ -129,20 +128,17 @@ class Judge:
     def look(self, state: SeriesState, slot: int) -> tuple[Finding, ...]:
         """Judge what has come of a minute up to this slot, where that proves more than a minute would have to."""
         frame = state.frame
-        if frame is None or (state.alert is not None and state.alert.closed < 0):
+        if frame is None or state.open_alert is not None:
             return ()
         [(_, newest)] = self._each(frame, {slot: state.parts[slot]})
-        if self._against(frame, newest, 0) <= 0 or self._ahead(state, frame) < EARLY * self._parameters.evidence:
+        if gain(self._measure.tilts, frame, newest, 0) <= 0:
+            return ()
+        if self._ahead(state, frame) < EARLY * self._parameters.evidence:
             return ()
         slots, state.parts = state.parts, {}
-        for begin in sorted(slots):
-            minute = begin - begin % MINUTE_S
-            versions = slots[begin]
-            everything = _sum_of(versions, counts=state.counted != minute)
-            state.counted = minute
-            if self._measure.seasonal:
-                state.baseline.season.absorb(minute, self._measure.location(everything))
-            self._suspect(state, Chunk(begin, begin, everything), versions)
+        for begin, versions in sorted(slots.items()):
+            self._suspect(state, self._chunk(state, begin, versions), versions)
+            state.counted = minute_of(begin)
         return self._decide(state, Moment(slot, slot + SLOT_S, early=True))
 
     def silence(self, state: SeriesState, now_s: int) -> tuple[Finding, ...]:
@@ -183,6 +179,14 @@ class Judge:
 
     # What may have begun
 
+    def _chunk(self, state: SeriesState, begin: int, versions: Mapping[str, Totals]) -> Chunk:
+        """All of a minute from `begin` on, or of a slot; its hour takes it in, whatever becomes of it."""
+        minute = minute_of(begin)
+        everything = total_of(versions, is_minute=state.counted != minute)
+        if self._measure.seasonal:
+            state.baseline.season.absorb(minute, self._measure.location(everything))
+        return Chunk(begin, begin, everything)
+
     def _suspect(self, state: SeriesState, chunk: Chunk, versions: Mapping[str, Totals]) -> None:
         frame = self._frame(state)
         state.cusum.add(self._measure.score(frame, chunk.totals), self._measure.tilts, frame.psi, chunk.first)
@@ -193,15 +197,11 @@ class Judge:
         """Observations and scores of each slot, in order."""
         return [
             (
-                sum(totals.count for totals in versions.values()),
+                _count(versions),
                 joined([self._measure.score(frame, totals) for _, totals in sorted(versions.items())]),
             )
             for _, versions in sorted(slots.items())
         ]
-
-    def _against(self, frame: Frame, scores: Scores, tilt: int) -> float:
-        """Evidence that some observations alone are for a tilt; negative: against it."""
-        return self._measure.tilts[tilt] * scores.total - scores.n * frame.psi[tilt]
 
     def _ahead(self, state: SeriesState, frame: Frame) -> float:
         """The most evidence there would be, were the open minute's slots judged now."""
@@ -221,10 +221,10 @@ class Judge:
         parts = [(totals.count, self._measure.score(frame, totals)) for totals in held]
         if now.slots:  # the minute is the last of what is held
             parts = [*parts[:-1], *now.slots]
-        gains = [self._against(frame, scores, tilt) for _, scores in parts]
+        gains = [gain(self._measure.tilts, frame, scores, tilt) for _, scores in parts]
         if len(gains) < 2:
             return True
-        is_over = parts[-1][0] >= GONE_OBSERVATIONS and gains[-1] <= 0
+        is_over = parts[-1][0] >= BUSY and gains[-1] <= 0
         return not is_over and max(gains) <= CARRIED * math.fsum(gains)
 
     # Versions side by side
@@ -242,10 +242,10 @@ class Judge:
                 stream = state.streams[version] = Stream(len(self._measure.tilts))
             stream.cusum.add(self._measure.score(frame, versions[version]), self._measure.tilts, frame.psi, chunk.first)
             stream.last = chunk.first
-            counts = chunk.totals.minutes > 0
-            stream.totals.add(_sum([versions[version]], counts=counts))
+            is_minute = chunk.totals.minutes > 0
+            stream.totals.add(total([versions[version]], is_minute=is_minute))
             rest = (versions[other] for other in sorted(versions) if other != version)
-            stream.rest.add(_sum(rest, counts=counts))
+            stream.rest.add(total(rest, is_minute=is_minute))
             if stream.cusum.earliest() == NEVER:
                 stream.totals, stream.rest = Totals(), Totals()
                 if known:
@@ -323,7 +323,7 @@ class Judge:
             and effect.worth_telling
             and change.after.count >= wanted.min_observed
             and max(1, change.after.minutes) >= minutes
-            and now.end - change.since >= EARLY_S
+            and now.end - change.since >= LASTING_S
             and self._lasts(state, now, change)
         )
 
@@ -361,30 +361,10 @@ def _seen(baseline: Baseline, version: str) -> float:
     return row[0] if row else 0.0
 
 
-def _by_version(slots: Mapping[int, dict[str, Totals]]) -> dict[str, Totals]:
-    """What came of each version in some slots: the first of them takes in the others."""
-    first, *others = (slots[slot] for slot in sorted(slots))
-    for versions in others:
-        for version, totals in versions.items():
-            known = first.setdefault(version, totals)
-            if known is not totals:
-                known.add(totals)
-    return first
+def is_busy(versions: Mapping[str, Totals]) -> bool:
+    """Whether a slot has enough observations to be looked at by itself."""
+    return _count(versions) >= BUSY
 
 
-def _sum_of(versions: Mapping[str, Totals], *, counts: bool = True) -> Totals:
-    """All of them; of one version that itself."""
-    if len(versions) == 1:
-        [total] = versions.values()
-        total.minutes = int(counts)
-        return total
-    return _sum((versions[version] for version in sorted(versions)), counts=counts)
-
-
-def _sum(parts: Iterable[Totals], *, counts: bool = True) -> Totals:
-    """Some versions' observations of one minute, or of a part of one; `counts`: as a minute."""
-    total = Totals()
-    for part in parts:
-        total.add(part)
-    total.minutes = int(counts)
-    return total
+def _count(versions: Mapping[str, Totals]) -> int:
+    return sum(totals.count for totals in versions.values())

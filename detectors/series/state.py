@@ -15,7 +15,11 @@ MINUTE_S: Final = 60
 MAX_HELD: Final = 16
 MAX_STREAMS: Final = 2
 MAX_OPEN_SLOTS: Final = 32
-MAX_OPEN_VERSIONS: Final = 8
+
+
+def minute_of(second: int) -> int:
+    """Start of the minute that a second lies in."""
+    return second - second % MINUTE_S
 
 
 class Chunk:
@@ -161,6 +165,11 @@ class SeriesState:
         self.streams: dict[str, Stream] = {}
         self.alert: Alert | None = None
 
+    @property
+    def open_alert(self) -> Alert | None:
+        """The finding that is open."""
+        return self.alert if self.alert is not None and self.alert.closed < 0 else None
+
     def encode(self) -> bytes:
         """JSON without a newline."""
         return orjson.dumps(
@@ -177,11 +186,10 @@ class SeriesState:
     def decode(data: bytes) -> SeriesState:
         """The inverse of `encode`."""
         state = SeriesState(0)
-        fields = orjson.loads(data)
         (
             state.series, slots, state.frontier, state.closed_to, state.late, baseline, state.absorbed, frame,
             dispersion, cusum, held, streams, alert, *newer,
-        ) = fields  # fmt: skip
+        ) = orjson.loads(data)  # fmt: skip
         state.slots = _slots_of_list(slots)
         state.baseline = Baseline.of_list(baseline)
         state.frame = Frame(*frame) if frame else None

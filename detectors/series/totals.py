@@ -12,6 +12,8 @@ MAX_COUNT: Final = 10**12
 MAX_ERROR_TYPES: Final = 16
 MAX_EXEMPLARS: Final = 3
 MAX_MARKS: Final = 16
+MAX_VERSIONS: Final = 8
+"""Told apart in one slot or minute."""
 MAX_TEXT: Final = 128
 OTHER: Final = "other"
 VERSION: Final = "version="
@@ -130,6 +132,37 @@ class Totals:
         totals.hashes, totals.failed_hashes = list(hashes), list(failed_hashes)
         totals.slowest, totals.failed = list(slowest), list(failed)
         return totals
+
+
+def counted_as(known: Mapping[str, Totals], version: str) -> str:
+    """What a version's observations count as: `other` where too many versions are told apart already."""
+    return version if version in known or len(known) < MAX_VERSIONS else OTHER
+
+
+def merge_versions(known: dict[str, Totals], more: Mapping[str, Totals]) -> None:
+    """Add observations by version to others; those of a version that was not there become theirs."""
+    for version, totals in more.items():
+        one = known.setdefault(counted_as(known, version), totals)
+        if one is not totals:
+            one.add(totals)
+
+
+def total(parts: Iterable[Totals], *, is_minute: bool) -> Totals:
+    """All of these, as a minute or as a further part of one."""
+    found = Totals()
+    for part in parts:
+        found.add(part)
+    found.minutes = int(is_minute)
+    return found
+
+
+def total_of(versions: Mapping[str, Totals], *, is_minute: bool) -> Totals:
+    """Those of all versions; of a single one that itself."""
+    if len(versions) != 1:
+        return total((versions[version] for version in sorted(versions)), is_minute=is_minute)
+    [only] = versions.values()
+    only.minutes = int(is_minute)
+    return only
 
 
 def distinct(hashes: list[int]) -> float:

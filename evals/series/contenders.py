@@ -19,6 +19,9 @@ from schemas.facts import SLOT_S, Slice
 from schemas.finding import Finding
 from schemas.histogram import quantile_ns
 
+LATE_S: Final = 25
+"""So long after a slot or minute the watermark says that it is over."""
+
 
 class Alert(NamedTuple):
     """A contender speaks up, or takes it back."""
@@ -54,9 +57,9 @@ class Ours:
             for one in slot:
                 self._state, more = self._detector.observe(self._state, one)
                 found += more
-            self._state, more = self._detector.advance(self._state, (minute * 60 + second + SLOT_S + 25) * 10**9)
+            self._state, more = self._detector.advance(self._state, (minute * 60 + second + SLOT_S + LATE_S) * 10**9)
             found += more
-        self._state, more = self._detector.advance(self._state, (minute * 60 + 85) * 10**9)
+        self._state, more = self._detector.advance(self._state, (minute * 60 + 60 + LATE_S) * 10**9)
         begin = minute * 60 * 10**9
         alerts = []
         for finding in (*found, *more):

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from detectors.series.state import SeriesState
+from detectors.series.totals import MAX_VERSIONS
 from schemas.facts import SLOT_S, Slice
 from schemas.histogram import bucket
 from tests.detectors.conformance.laws import ERRORS, LATENCY, SECOND_NS, fold
@@ -114,6 +115,15 @@ def test_what_comes_late_for_its_slot_still_counts_in_its_minute() -> None:
     events = [*slots(0, 2, calls=15), slot_slice(0, observations(rng, 5)), *slots(2, 2, seed=2), watermark(1)]
     state, _ = fold(LATENCY, events)
     assert state.baseline.count == 65
+
+
+def test_versions_that_come_late_for_their_slot_are_bounded_too() -> None:
+    rng = random.Random(1)
+    late = [slot_slice(0, observations(rng, 1), version=f"{n}") for n in range(200)]
+    state, _ = fold(LATENCY, [slot_slice(7, observations(rng, 1)), *late])
+    [versions] = state.parts.values()
+    assert len(versions) == MAX_VERSIONS + 1
+    assert sum(totals.count for totals in versions.values()) == 200
 
 
 @pytest.mark.parametrize(("calls", "median_ms", "wait_s"), [(11, 900, 60), (15, 100, 60), (15, 900, SLOT_S)])

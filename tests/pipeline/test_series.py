@@ -33,10 +33,10 @@ def test_errors_stay_out_of_the_latency_and_are_told_by_type() -> None:
 
 def test_minutes_are_cut_into_slots_that_add_up_to_them() -> None:
     seen = [Observation("s", "op", "", "1", SLOT + n * SECOND, 0, "", f"g{n}", "t", f"x{n}") for n in range(61)]
-    found = slices(seen, SeriesNames(10))
+    found, begin = slices(seen, SeriesNames(10)), SLOT // SECOND
     assert [(one.minute_unix_s, one.second, one.count) for one in found] == [
-        (SLOT // SECOND // 60 * 60 + 60 * ((SLOT // SECOND % 60 + at) // 60), (SLOT // SECOND + at) % 60, count)
-        for at, count in ((0, 15), (15, 15), (30, 15), (45, 15), (60, 1))
+        (at // 60 * 60, at % 60, count)
+        for at, count in ((begin, 15), (begin + 15, 15), (begin + 30, 15), (begin + 45, 15), (begin + 60, 1))
     ]
 
 
