@@ -8,12 +8,26 @@ this, so that stages know no difference. `app.consumer` of an app on either tran
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from faust.types import TP
 
 from pipeline.transport.records import Committed
+
+
+class Change(Protocol):
+    """A record of a changelog."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key whose state it is."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """The state; None: the key is forgotten."""
+        ...
 
 
 class OffsetConsumer(Protocol):
@@ -47,6 +61,13 @@ class OffsetConsumer(Protocol):
 
     async def seek(self, partition: TP, offset: int) -> None:
         """Read on from `offset`; records fetched before may still arrive, in any number."""
+        ...
+
+    def changes(self, ranges: Mapping[TP, tuple[int, int]]) -> AsyncIterator[tuple[TP, Sequence[Change], int]]:
+        """The records of partitions of ours from one offset to before another, oldest first, some at a time.
+
+        Yields partition, records and the offset up to which it was read, which a hole may put behind the last of them.
+        """
         ...
 
     def read_to(self, partition: TP) -> int | None:

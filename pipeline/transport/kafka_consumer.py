@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import aiokafka
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, UnknownMemberIdError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -27,6 +28,7 @@ from pipeline.transport.records import Committed
 
 FETCH_WAIT_MS: Final = 500
 ROOM_WAIT_S: Final = 0.05
+CHANGES_TOGETHER: Final = 2_000
 LOOK_AGAIN_S: Final = 0.5
 """Whether the thread that is to answer is still there."""
 ENDED: Final = "the consumer's thread has ended"
@@ -86,6 +88,20 @@ class KafkaConsumer(driver.Consumer):
         while self._in_flight.full and not self.should_stop and self.flow_active:
             await asyncio.sleep(ROOM_WAIT_S)
         return await super()._getmany(active_partitions, timeout)
+
+    async def changes(
+        self, ranges: Mapping[TP, tuple[int, int]]
+    ) -> AsyncIterator[tuple[TP, list[ConsumerRecord], int]]:
+        """See the contract."""
+        ends = {tp: end for tp, (_, end) in ranges.items()}
+        if ends:
+            await self.seek_wait({tp: first for tp, (first, _) in ranges.items()})
+        while ends:
+            partitions = tuple(ends)
+            for tp, records, read_to in await self._in_thread(partial(_take, partitions=partitions)):
+                yield tp, records, read_to
+                if read_to >= ends[tp]:
+                    del ends[tp]
 
     def read_to(self, partition: TP) -> int | None:
         """See the contract."""
@@ -216,6 +232,14 @@ class _Thread(driver.AIOKafkaConsumerThread):
             if noted:
                 fetched[tp] = noted
         return fetched
+
+
+async def _take(consumer: Any, partitions: Collection[TP]) -> list[tuple[TP, list[ConsumerRecord], int]]:
+    """Records of these partitions, and up to where they have been read; a partition that is not ours is not in it."""
+    wanted = [TopicPartition(*tp) for tp in partitions]
+    found = await consumer.getmany(*wanted, timeout_ms=FETCH_WAIT_MS, max_records=CHANGES_TOGETHER)
+    positions = ((tp, _position(consumer, tp)) for tp in partitions)
+    return [(tp, found.get(TopicPartition(*tp), []), at) for tp, at in positions if at is not None]
 
 
 def _position(consumer: Any, tp: TP) -> int | None:

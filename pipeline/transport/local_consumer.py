@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 from faust.assignor.client_assignment import ClientAssignment
@@ -140,6 +140,16 @@ class LocalConsumer(base.Consumer):
             await self._wait_for_wake(IDLE_WAIT_S)
             return {}, set()
         return await super()._wait_next_records(timeout)
+
+    async def changes(self, ranges: Mapping[TP, tuple[int, int]]) -> AsyncIterator[tuple[TP, list[Record], int]]:
+        """See the contract."""
+        for tp, (first, end) in ranges.items():
+            at = first
+            while at < end:
+                records = self._log.read(Partition(*tp), at, end)
+                at = records[-1].offset + 1 if records else end
+                yield tp, records, at
+                await asyncio.sleep(0)
 
     def _to_message(self, tp: TP, record: Record) -> ConsumerMessage:
         generation = self.app.consumer_generation_id

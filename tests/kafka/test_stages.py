@@ -9,7 +9,7 @@ from pathlib import Path
 from aiokafka.conn import create_conn
 
 from testbed.kafka import Broker
-from tests.kafka.rig import KafkaRig, prepare, put, settings_of
+from tests.kafka.rig import KafkaRig, prepare, producer, put, settings_of
 
 
 async def test_messages_of_every_partition_are_stored_once_and_folded(broker: Broker, folder: Path) -> None:
@@ -34,6 +34,25 @@ async def test_a_second_start_goes_on_where_the_first_stopped(broker: Broker, fo
         await rig.settle()
         assert store.rows == {("again.spans", p): list(range(30)) for p in (0, 1)}
         assert rig.sums() == {"k0": 20, "k1": 20, "k2": 20}
+
+
+async def test_states_are_restored_over_offsets_without_a_record(broker: Broker, folder: Path) -> None:
+    settings = settings_of(broker, folder, "holes")
+    await prepare(settings)
+    await put(settings, [f"k{n % 9} 1" for n in range(90)])
+    async with KafkaRig(settings) as rig:
+        await rig.settle()
+        store = rig.store
+    changelog = "holes-holes.calls.state-changelog"
+    async with producer(settings, transactional_id="another") as sending:
+        for partition in (0, 1):
+            await sending.begin_transaction()
+            await sending.send(changelog, b"no state", key=b"k0", partition=partition)
+            await sending.abort_transaction()  # the record is taken back, and its offsets are the last ones
+    await put(settings, [f"k{n} 1" for n in range(9)])
+    async with KafkaRig(settings, store=store) as rig:
+        await rig.settle()
+        assert rig.sums() == {f"k{n}": 11 for n in range(9)}
 
 
 async def test_a_worker_that_stops_in_a_rebalance_leaves_no_connection_open(broker: Broker, folder: Path) -> None:

@@ -34,6 +34,37 @@ async def test_the_states_of_a_partition_leave_with_it_and_those_that_stay_stay(
         assert left == {f"k{i}" for i in range(60) if partition_of(f"k{i}", 3) != 1}
 
 
+async def test_a_restart_brings_back_the_newest_states_and_no_forgotten_one(tmp_path: Path) -> None:
+    async with Rig(tmp_path, partitions=3) as rig:
+        await rig.put(*[f"k{i} 1" for i in range(60)])
+        await rig.settle()
+        await rig.put(*[f"k{i} 1" for i in range(30)])
+        await rig.settle()
+        while len(rig.keyed._table.data) < 60:
+            await asyncio.sleep(0.05)
+        topic = rig.keyed._table.changelog_topic_name
+        partition = partition_of("k59", 3)
+        await rig.app.producer.send_and_wait(topic, b"k59", None, partition, None, None)
+    async with Rig(tmp_path, partitions=3) as rig:
+        assert {key.decode() for key in rig.keyed._table.data} == {f"k{i}" for i in range(59)}
+        await rig.put(*[f"k{i} 1" for i in range(60)])
+        await rig.settle()
+        assert rig.sums() == {f"k{i}": 3 if i < 30 else 2 for i in range(59)} | {"k59": 1}
+
+
+async def test_states_are_restored_in_batches_and_not_record_by_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Rig(tmp_path, partitions=3) as rig:
+        await rig.put(*[f"k{i} 1" for i in range(60)])
+        await rig.settle()
+    one_by_one = []
+    monkeypatch.setattr("faust.tables.table.Table.on_changelog_event", lambda table, event: one_by_one.append(event))
+    async with Rig(tmp_path, partitions=3) as rig:
+        assert len(rig.keyed._table.data) == 60
+    assert one_by_one == []
+
+
 class Restoring:
     """An app whose tables are restored record by record for a while, or stand still."""
 
