@@ -34,6 +34,7 @@ from pipeline.stages.fold import Fold
 from pipeline.stages.order import Cuts, Held, in_time
 from pipeline.stages.place import Place, Places
 from pipeline.stages.states import DEFAULT_LIMITS, KeyedStates, Limits
+from pipeline.transport.tables import keep
 from schemas.errors import DecodeError, PermanentSinkError, RetryableSinkError
 
 S = TypeVar("S")
@@ -302,12 +303,7 @@ class KeyedStage(Generic[S, O]):
         encoded = [(key.encode("utf-8", "surrogatepass"), value) for key, value in changes]
         producer = self._app.producer
         await asyncio.gather(*[await producer.send(topic, key, value, partition, None, None) for key, value in encoded])
-        table = self._table.data
-        for key, value in encoded:
-            if value is None:
-                table.pop(key, None)
-            else:
-                table[key] = value
+        keep(self._table.data, encoded)
 
     # Time
 

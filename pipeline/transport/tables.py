@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from faust.tables.manager import TableManager
@@ -40,17 +40,16 @@ class PromptRecovery(Recovery):
         """
         app: Any = self.app
         tables: Any = self.tp_to_table
-        ends = {tp: self.active_highwaters[tp] + 1 for tp in tps if tables[tp].value_type is bytes}
-        left = {tp: (offsets[tp] + 1, end) for tp, end in ends.items() if offsets[tp] + 1 < end}
+        last = self.active_highwaters
+        left = {
+            tp: (offsets[tp] + 1, last[tp] + 1)
+            for tp in tps
+            if tables[tp].value_type is bytes and offsets[tp] < last[tp]
+        }
         async for tp, records, read_to in consumer.changes(left):
             if app.consumer_generation_id != self._generation_id:
                 return  # the group rebalances: it may be another's by now, and what is ours is restored after that
-            states = tables[tp].data
-            for record in records:
-                if record.value is None:
-                    states.pop(record.key, None)
-                else:
-                    states[record.key] = record.value
+            keep(tables[tp].data, ((record.key, record.value) for record in records))
             offsets[tp] = read_to - 1
 
 
@@ -87,6 +86,15 @@ class PromptTableManager(TableManager):
     def restored(self) -> int:
         """Grows with every state record that is read while tables are restored."""
         return sum(offset or 0 for offset in self.recovery.active_offsets.values())
+
+
+def keep(states: Any, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+    """Write changes of a changelog into its table; None: the key is forgotten."""
+    for key, value in changes:
+        if value is None:
+            states.pop(key, None)
+        else:
+            states[key] = value
 
 
 def forget(states: Any, partition: int, partitions: int) -> None:
