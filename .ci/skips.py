@@ -1,6 +1,6 @@
-"""Print every skipped test of a JUnit report; exit 1 when one is not on the list of allowed skips, or none ran.
+"""Print every skipped test of some JUnit reports; exit 1 when one is not on the list of allowed skips, or none ran.
 
-Usage: skips.py REPORT.xml ALLOWED.txt
+Usage: skips.py ALLOWED.txt REPORT.xml...
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ def read_allowed(path: Path) -> list[str]:
     return prefixes
 
 
-def main(report: Path, allowed: Path) -> int:
-    """Print the skips and judge them."""
-    ran, skips = read_report(report)
+def main(allowed: Path, reports: list[Path]) -> int:
+    """Print the skips and judge them; a report in which nothing ran is refused too."""
     prefixes = read_allowed(allowed)
+    read = [read_report(report) for report in reports]
+    skips = [skip for _, some in read for skip in some]
     refused = [skip for skip in skips if not skip.test_id.startswith(tuple(prefixes))]
     for skip in skips:
         print(f"skipped {'(NOT ALLOWED) ' if skip in refused else ''}{skip.test_id}: {skip.reason}")
-    print(f"{ran} tests ran, {len(skips)} skipped, {len(refused)} of them without leave")
-    return 1 if refused or not ran else 0
+    print(f"{sum(ran for ran, _ in read)} tests ran, {len(skips)} skipped, {len(refused)} of them without leave")
+    return 1 if refused or not read or not all(ran for ran, _ in read) else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    raise SystemExit(main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]]))

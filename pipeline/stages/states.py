@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import heapq
 import logging
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-import cramjam
 import orjson
 
 from pipeline.stages.derived import Derived, Event
 from pipeline.stages.fold import Fold
+from pipeline.stages.packing import PACKED, packed, unpacked
 
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - outputs
@@ -29,12 +28,6 @@ O = TypeVar("O")  # noqa: E741 - outputs
 HOUR_NS: Final = 3_600_000_000_000
 SETTLE_ROUNDS: Final = 64
 _HEAP_SLACK: Final = 1_000
-DEFLATED: Final = b"z"
-LZ4: Final = b"4"
-PACKED: Final = (DEFLATED, LZ4)
-"""Stand before bytes that are compressed; others begin with the bracket of a JSON array."""
-SMALL: Final = 4_096
-"""States of fewer bytes are packed by LZ4: a stream of deflate costs 20 us and more before its first byte."""
 UNKNOWN_BYTES: Final = 8_192
 """How long a state is taken to be that was never encoded."""
 OBJECT_BYTES: Final = 3_072
@@ -96,6 +89,8 @@ class KeyedStates(Generic[S, O]):
         self._limits = limits
         self._recheck_ns = limits.recheck_ns
         self._keys: OrderedDict[str, _Key[S]] = OrderedDict()
+        self._used: dict[str, _Key[S]] = {}
+        """Those that the messages being folded have used: they are the last in `_keys` already."""
         self._decoded: OrderedDict[str, None] = OrderedDict()
         self._decoded_bytes = 0
         self._dirty: dict[str, None] = {}
@@ -128,13 +123,15 @@ class KeyedStates(Generic[S, O]):
                 at = min(time_unix_nano or watermark_unix_nano or self.watermark, ceiling_unix_nano)
                 if at > self.watermark:
                     self.advance_to(at)
-                one = self._key(key)
+                one = self._used.get(key) or self._use(key)
                 if offset is not None:
                     if offset <= one.sources.get(origin, -1):
                         self.counters.repeated += 1
                         continue
-                    latest[key] = max(offset, latest.get(key, -1))
+                    if offset > latest.get(key, -1):
+                        latest[key] = offset
                 self._apply(key, one, kind, fields, at)
+        self._used.clear()
         # only now: there may be several events of one offset, and not in the order of offsets
         for origin, latest in applied.items():
             for key, offset in latest.items():
@@ -144,7 +141,7 @@ class KeyedStates(Generic[S, O]):
         self._run_due()
 
     def _apply(self, key: str, one: _Key[S], kind: str, fields: Sequence[Any], at: int) -> None:
-        state = self._state(key, one)
+        state = self._state(key, one) if one.state is None else one.state
         try:
             outputs = self._fold.apply(state, kind, fields)
             self.counters.applied += 1
@@ -229,15 +226,19 @@ class KeyedStates(Generic[S, O]):
 
     # Keys
 
-    def _key(self, key: str) -> _Key[S]:
+    def _use(self, key: str) -> _Key[S]:
+        """The key, as the one used last."""
         one = self._keys.get(key)
         if one is not None:
             self._keys.move_to_end(key)
-            return one
-        while len(self._keys) >= self._limits.max_keys:
-            self.counters.evicted += 1
-            self._forget(next(iter(self._keys)))
-        one = self._keys[key] = _Key()
+            if one.state is not None:
+                self._decoded.move_to_end(key)
+        else:
+            while len(self._keys) >= self._limits.max_keys:
+                self.counters.evicted += 1
+                self._forget(next(iter(self._keys)))
+            one = self._keys[key] = _Key()
+        self._used[key] = one
         return one
 
     def _state(self, key: str, one: _Key[S]) -> S:
@@ -251,7 +252,7 @@ class KeyedStates(Generic[S, O]):
 
     def _decode(self, key: str, data: bytes) -> S:
         try:
-            data = _unpacked(data)
+            data = unpacked(data)
             return self._fold.decode(data[data.index(b"\n") + 1 :])
         except Exception:
             # written by another version, say: better to begin anew than to stop
@@ -261,6 +262,7 @@ class KeyedStates(Generic[S, O]):
 
     def _forget(self, key: str) -> None:
         one = self._keys.pop(key)
+        self._used.pop(key, None)
         if one.state is not None:
             del self._decoded[key]
             self._decoded_bytes -= one.weight_bytes
@@ -294,8 +296,8 @@ class KeyedStates(Generic[S, O]):
 
     def take_packed(self) -> list[tuple[str, bytes]]:
         """Keys whose bytes were packed since this was last asked, for a host that holds those bytes too."""
-        packed, self._packed = self._packed, {}
-        return list(packed.items())
+        taken, self._packed = self._packed, {}
+        return list(taken.items())
 
     @property
     def telling(self) -> bool:
@@ -320,7 +322,7 @@ class KeyedStates(Generic[S, O]):
                 data = self._encode(one, one.state)
             self._decoded_bytes -= one.weight_bytes
             if data is not None and not data.startswith(PACKED):
-                data = self._packed[key] = _packed(data)
+                data = self._packed[key] = packed(data)
             one.data, one.state = data, None
 
     def _encode(self, one: _Key[S], state: S) -> bytes:
@@ -334,7 +336,7 @@ class KeyedStates(Generic[S, O]):
     def load(self, stored: Iterable[tuple[str, bytes]]) -> None:
         """Take over what `take_changes` gave away before; nothing is decoded but when each key is due."""
         for key, data in stored:
-            plain = _unpacked(data)
+            plain = unpacked(data)
             due_at, lag, touched, sources = orjson.loads(plain[: plain.index(b"\n")])
             one = self._keys[key] = _Key()
             one.data, one.sources, one.lag, one.touched = data, sources, lag, touched
@@ -348,18 +350,6 @@ class KeyedStates(Generic[S, O]):
 
 def _weight_bytes(encoded_bytes: int) -> int:
     return OBJECT_BYTES + int(TIMES * encoded_bytes)
-
-
-def _packed(data: bytes) -> bytes:
-    if len(data) < SMALL:
-        return LZ4 + bytes(cramjam.lz4.compress_block(data))
-    return DEFLATED + zlib.compress(data, 1)
-
-
-def _unpacked(data: bytes) -> bytes:
-    if data.startswith(LZ4):
-        return bytes(cramjam.lz4.decompress_block(data[1:]))
-    return zlib.decompress(data[1:]) if data.startswith(DEFLATED) else data
 
 
 def _envelope(one: _Key[Any], body: bytes, due: int | None) -> bytes:

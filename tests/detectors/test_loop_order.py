@@ -131,5 +131,5 @@ def test_a_span_is_known_again_after_a_restart_whatever_its_call_is_called(call_
     calls[3] = calls[3]._replace(call_id=call_id)
     state, _ = fold(LOOP, list(calls))
     resumed = LOOP.decode(LOOP.encode(state))
-    assert resumed.known.keys() == state.known.keys()
+    assert resumed.seen("s:span3") == state.seen("s:span3") is not None
     assert [call.span_id for call in resumed.window] == [f"span{i}" for i in range(6)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import zlib
 
 import pytest
 
 from pipeline.stages.derived import Derived, Event
 from pipeline.stages.inline import NO_CEILING, InlineStage
-from pipeline.stages.states import DEFLATED, LZ4, OBJECT_BYTES, PACKED, SMALL, TIMES, KeyedStates, Limits
+from pipeline.stages.packing import DEFLATED, LZ4, PACKED, SMALL, ZSTD
+from pipeline.stages.states import OBJECT_BYTES, TIMES, KeyedStates, Limits
 from tests.stages.folds import Sums, Told
 
 SECOND = 1_000_000_000
@@ -276,18 +278,29 @@ def test_a_state_that_cannot_be_read_begins_anew() -> None:
     assert sums(one.take_outputs()) == [("a", 1)]
 
 
-def test_small_states_are_packed_by_lz4_and_large_ones_by_deflate_and_both_are_read() -> None:
+def test_small_states_are_packed_by_lz4_and_large_ones_by_zstd_and_both_are_read() -> None:
     one = states(max_decoded_bytes=0)
     big = "a" * (2 * SMALL)
     one.feed(message(add("small", 1, T0), add(big, 1, T0)), NO_CEILING)
     one.take_changes()
     packed = dict(one.take_packed())
     assert packed["small"].startswith(LZ4)
-    assert packed[big].startswith(DEFLATED)
+    assert packed[big].startswith(ZSTD)
     again = states()
     again.load(packed.items())
     again.feed(message(add("small", 10, T0, 7), add(big, 10, T0, 7), first=7, last=7), NO_CEILING)
     assert sums(again.take_outputs()) == [("small", 11), (big, 11)]
+
+
+def test_states_that_an_older_version_deflated_are_read() -> None:
+    one = states()
+    one.feed(message(add("a", 1, T0)), NO_CEILING)
+    [(key, data)] = one.take_changes()
+    assert data is not None
+    again = states()
+    again.load([(key, DEFLATED + zlib.compress(data, 1))])
+    again.feed(message(add("a", 10, T0, 7), first=7, last=7), NO_CEILING)
+    assert sums(again.take_outputs()) == [("a", 11)]
 
 
 # Laws
