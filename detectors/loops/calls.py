@@ -10,7 +10,15 @@ from typing import Any, Final, NamedTuple
 
 from detectors.loops.commands import Command, command_of
 from detectors.loops.policies import ToolPolicies, ToolPolicy
-from detectors.loops.results import NOTHING_TOLD, is_error, is_silent
+from detectors.loops.results import (
+    NOTHING_TOLD,
+    complaint_of,
+    is_error,
+    is_error_of_a_tool,
+    is_named,
+    is_silent,
+    shows,
+)
 from schemas.facts import STRENGTHS, Marker, ModelCall, SessionFact, ToolCall, size_of
 
 FULL, TRUNCATED, ARGUMENTS, SIZE, NAME = range(5)
@@ -46,6 +54,10 @@ NOTE: Final = 65536
 """A note that the agent makes for itself, a thought or a plan: no step of its work."""
 BRIEF: Final = 32768
 """It succeeded, and not with much: many questions, each of them another, may have this answer."""
+MAY_EDIT: Final = 131072
+"""It succeeded, and what it did is hidden: it may have changed the world."""
+BY_HAND: Final = 262144
+"""A click or a key, repeated on purpose: beside another call that repeats it is no wait."""
 
 ASKED_FIRST: Final = -2
 """Sequence of a model call that tells none: before the tool call of the same time, which it may have asked for."""
@@ -55,6 +67,8 @@ MAX_SIGNATURE: Final = 20
 """Of a hash so many hex digits tell the calls of a session apart."""
 MAX_TIME_NS: Final = 2**62
 MAX_WAITING_TEXT: Final = 400
+REWRITTEN: Final = "rewritten"
+"""Result key of an edit whose answer shows the text that it wrote: how the file around it is now is no news."""
 MAX_RECEIPT: Final = 200
 """What answers that something was sent is an id or a sentence; more is an answer of its own."""
 _MAX_TOKENS: Final = 2**50
@@ -236,27 +250,49 @@ def from_tool(fact: ToolCall, ident: str, policies: ToolPolicies, least: tuple[i
     short = result.lower() if result and len(result) <= MAX_WAITING_TEXT else ""
     if short and not policies.hints(short):
         short = ""
-    failed = outcome in {"error", "denied"} or (
-        command.edits and (is_error(result) or policies.says("refusals", short))
-    )
+    failed = outcome in {"error", "denied"} or (result != "" and _says_that_it_failed(result, short, command, policies))
     arguments_rank = _RANKS.get(strength, 3) if signature else 3
     result_rank = _RANKS.get(result_strength, 3) if result_signature else 3
     if result_rank == FULL and "saved to" in result and policies.says("envelopes", result.lower()):
         result_rank = TRUNCATED  # the harness kept the output elsewhere and sends how it begins
     level = _LEVEL[arguments_rank][result_rank]
     flags = _flags(fact, policy, policies, (command, failed, short), least)
+    if arguments_rank >= SIZE_RANK and not failed and _may_edit(policy):
+        flags |= MAY_EDIT
     if result_rank == SIZE_RANK and size_of(result_signature) >= MIN_SIZED_BYTES:
         flags |= SIZED
     if flags & (MUTATING | ACKNOWLEDGED) and level >= SIZE:
         flags |= NO_EVIDENCE
     tool = shared(tool[:MAX_ID])
     arguments_key = f"{tool}\x00{arguments_rank}{signature[:MAX_SIGNATURE] if arguments_rank < 3 else ''}"
-    result_key = _result_key(fact, policy, policies, failed, result_rank)
+    if policy.rewrites and command.edits and not (failed or arguments_rank) and shows(result, arguments):
+        result_key = REWRITTEN
+    else:
+        result_key = _result_key(fact, policy, policies, failed, result_rank)
     return tuple.__new__(Call, (
         start, sequence, ident, "tool", shared(agent[:MAX_ID]), start + duration, round_id[:MAX_ID], tool,
         arguments_key, result_key, level, max(arguments_rank, result_rank), flags, shared(trace_id[:MAX_ID]),
         span_id[:MAX_ID], shared(version[:MAX_ID]), -1, math.nan,
     ))  # fmt: skip
+
+
+def _says_that_it_failed(result: str, short: str, command: Command, policies: ToolPolicies) -> bool:
+    """Whether the answer of what edits or runs a command line says that it did not, whatever its outcome."""
+    if command.edits:
+        beginning = short if len(result) <= MAX_WAITING_TEXT else result[:MAX_WAITING_TEXT].lower()
+        return is_error_of_a_tool(result) or policies.says("refusals", beginning)
+    if not command.runs:
+        return False
+    if "shell_mutations" in command.kinds and len(result) <= MAX_WAITING_TEXT and is_error(result):
+        return True
+    return complaint_of(result) != ""
+
+
+def _may_edit(policy: ToolPolicy) -> bool:
+    """Whether a tool of which nobody knows what it was told may have changed the world."""
+    if policy.guessed:
+        return not (policy.stable or policy.observes or policy.ignored)
+    return policy.shell or bool(policy.edits_by)
 
 
 def _result_key(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, failed: bool, rank: int) -> str:
@@ -265,6 +301,8 @@ def _result_key(fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, fail
         return f"{kind}sent"
     if rank == TRUNCATED and policies.says("envelopes", fact.result.lower()):
         return f"{kind}e{_digest(_SAVED_TO.sub('', fact.result))}"
+    if failed and rank < SIZE_RANK and (complaint := complaint_of(fact.result)):
+        return f"{kind}c{_digest(complaint)}"
     if policy.volatile and rank < 2 and fact.result and len(fact.result) not in _CUT_LENGTHS:
         text = policies.without_volatile(policy, fact.result)
         return f"{kind}v{_digest(text)}"
@@ -286,16 +324,17 @@ def merged(one: Call, other: Call) -> Call:
 def _flags(
     fact: ToolCall, policy: ToolPolicy, policies: ToolPolicies, what: tuple[Command, bool, str], least: tuple[int, int]
 ) -> int:
-    (edits, kinds), failed, short = what
+    (edits, kinds, _), failed, short = what
     flags = (FAILED if failed else 0) | _SIGNAL_FLAGS.get(fact.signal, 0)
     flags |= NOTE if policy.acknowledges and not edits else 0
+    flags |= BY_HAND if policy.by_hand else 0
     flags |= IGNORED if policy.ignored or "shell_ignored" in kinds else 0
     flags |= WAITING if "shell_waits" in kinds else 0  # waiting for what is not there yet fails, and is tried again
     flags |= OBSERVING if policy.observes or "shell_observes" in kinds else STABLE if policy.stable else 0
     if policy.wrapper and fact.dialect == "codex" and not failed and ("tools." in fact.arguments or not fact.arguments):
         flags |= WRAPPER
     result = fact.result
-    if short and not edits and policies.says("absent", short):
+    if short and not edits and policies.says("absent", short) and not is_named(short, fact.arguments.lower()):
         flags |= ABSENT
     if result or fact.result_signature == NOTHING_TOLD:
         if is_silent(result, least[0], failed):

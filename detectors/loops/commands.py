@@ -46,6 +46,8 @@ class Command(NamedTuple):
     """The tool changes the world, or the command that it is given does."""
     kinds: frozenset[str] = frozenset()
     """Kinds of the command line that it runs: names that begin with `shell_`."""
+    runs: bool = False
+    """Whether it is a command line."""
 
 
 EDITS: Final = Command(edits=True)
@@ -55,14 +57,14 @@ NOTHING: Final = Command()
 def command_of(arguments: str, policy: ToolPolicy, policies: ToolPolicies) -> Command:
     """What a call is told to do; of a long command line, a script, by how it begins and ends."""
     if not arguments:
-        return EDITS if policy.mutating else NOTHING
+        return EDITS if policy.mutating else Command(runs=policy.shell)
     runs = policy.shell
     if policy.guessed and not runs:
         runs = _may_have_key(arguments) and _KEY.search(arguments[:MAX_COMMAND]) is not None
         if not runs:  # nearly always
             return EDITS if policy.mutating else NOTHING
     edits = policy.mutating or bool(policy.edits_by and policies.edits(policy, arguments[:MAX_COMMAND]))
-    return Command(edits, _kinds_of(arguments, policies) if runs else NOTHING.kinds)
+    return Command(edits, _kinds_of(arguments, policies), runs=True) if runs else Command(edits)
 
 
 def _may_have_key(arguments: str) -> bool:

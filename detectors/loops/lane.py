@@ -13,8 +13,9 @@ from detectors.loops.calls import (
     ABSENT,
     ACKNOWLEDGED,
     ARGUMENTS,
-    BRIEF,
+    BY_HAND,
     FAILED,
+    MAY_EDIT,
     MUTATING,
     NO_EVIDENCE,
     NOTE,
@@ -22,14 +23,14 @@ from detectors.loops.calls import (
     SIZE,
     SIZE_RANK,
     SIZED,
-    STABLE,
     WAITING,
     Call,
 )
 from detectors.loops.columns import steps_as_columns, steps_of_columns
-from detectors.loops.ladder import ALONE, LONG, READS, WATCHES, Basis, row_of, severity
+from detectors.loops.ladder import ALONE, LONG, WATCHES, Basis, row_of, severity
 from detectors.loops.loop import CYCLE, ERROR, FAILING, NOTHING_SPENT, RESULT, Cost, Step
 from detectors.loops.parameters import LoopParameters
+from detectors.loops.repeats import are_questions, hidden_alone, is_flaky, is_paced
 from detectors.loops.rounds import Answers, together
 
 MAX_PERIOD: Final = 5
@@ -221,8 +222,16 @@ class Lane:
         row = row_of(parameters, basis)
         if not row[1] or len(found) < row[1]:  # scattered repeats are told from `warning` on
             return None
+        if hidden and 2 * sum(self.may_have_edited(b.ordinal, a.ordinal) for a, b in pairwise(found)) >= len(found) - 1:
+            return None
         found.reverse()
         return Candidate(CYCLE, tuple(found), 1, len(found), severity(row, len(found)), basis)
+
+    def may_have_edited(self, after: int, before: int) -> bool:
+        """Whether between two calls, by ordinal, something hidden that came this once may have changed the world."""
+        hidden = [s.call.key for s in self.steps if s.call.flags & MAY_EDIT]
+        between = [s.call.key for s in self.steps if after < s.ordinal < before and s.call.flags & MAY_EDIT]
+        return any(hidden.count(key) == 1 for key in between)
 
     def _equal_calls(self, parameters: LoopParameters, in_a_row: bool) -> tuple[list[Step], bool]:
         """The calls that equal the last one, newest first, and whether something waited before each repeat of it.
@@ -241,7 +250,7 @@ class Lane:
             if step.ordinal < oldest or (in_a_row and unit - step.unit > 1):
                 break
             if other.arguments_key != call.arguments_key:
-                waits = waits or bool(other.flags & WAITING)
+                waits = waits or other.flags & (WAITING | BY_HAND) == WAITING
                 if (call.flags | other.flags) & FAILED:
                     continue
                 if beside.setdefault(other.arguments_key, other.result_key) != other.result_key:
@@ -266,11 +275,11 @@ class Lane:
             last_round = [s for s in steps if s.unit > self.unit - p]
             if any(s.call.flags & NO_EVIDENCE for s in last_round):
                 return None
-            if _is_flaky(last_round):
+            if is_flaky(last_round):
                 continue
             level = max(s.call.level for s in last_round)
             failed = all(s.call.flags & FAILED for s in last_round)
-            waiting = any(s.call.flags & WAITING for s in last_round) or _is_paced(steps, passes, parameters.quiet_ns)
+            waiting = any(s.call.flags & WAITING for s in last_round) or is_paced(steps, passes, parameters.quiet_ns)
             several = len({s.call.arguments_key for s in last_round}) > 1
             hidden = self._hidden(last_round, p) if level >= ARGUMENTS and not failed else ""
             basis = Basis(level, failed, waiting, several, hidden)
@@ -288,7 +297,7 @@ class Lane:
         if len(watching) == len(keys):
             return WATCHES
         if len(keys) == 1:
-            return _hidden_alone(calls[-1].call)
+            return hidden_alone(calls[-1].call)
         if all(c.flags & SIZED for c in keys.values()):
             return LONG
         firm = sum(1 for c in keys.values() if not c.flags & MUTATING) - len(watching)
@@ -320,7 +329,7 @@ class Lane:
             if pattern != FAILING and len({s.call.arguments_key for s in steps}) == 1:
                 continue
             waiting = bool(last.flags & WAITING)
-            spared = pattern != FAILING and (last.flags & ABSENT or (pattern == RESULT and _are_questions(steps)))
+            spared = pattern != FAILING and (last.flags & ABSENT or (pattern == RESULT and are_questions(steps)))
             ladder = parameters.waiting if waiting else parameters.absent if spared else row
             told = severity(ladder, min(length, len({s.unit for s in steps})))
             if told >= 0:
@@ -363,29 +372,6 @@ class Lane:
         for step in lane.steps:
             lane.seen[step.call.arguments_key] = lane.seen.get(step.call.arguments_key, 0) + 1
         return lane
-
-
-def _are_questions(steps: list[Step]) -> bool:
-    """Whether calls with one and the same short answer ask, by and large, for something else each time."""
-    return bool(steps[-1].call.flags & BRIEF) and 2 * len({s.call.arguments_key for s in steps}) > len(steps)
-
-
-def _is_paced(steps: list[Step], passes: int, pause_ns: int) -> bool:
-    """Whether so much time lies between the passes of a cycle that something waits for the next one."""
-    return sum(b.call.start - a.call.end > pause_ns for a, b in pairwise(steps)) >= passes - 1
-
-
-def _is_flaky(calls: list[Step]) -> bool:
-    """Whether a pass of a cycle holds one call with several results and nothing that could have changed them."""
-    keys = {(s.call.arguments_key, s.call.result_key) for s in calls}
-    return len(keys) > len({arguments for arguments, _ in keys}) and not any(s.call.flags & MUTATING for s in calls)
-
-
-def _hidden_alone(call: Call) -> str:
-    if call.flags & SIZED:
-        return LONG
-    told = call.level == ARGUMENTS or call.confidence <= SIZE_RANK
-    return READS if call.flags & STABLE and told else ""
 
 
 def _stronger(one: Candidate | None, other: Candidate | None) -> Candidate | None:

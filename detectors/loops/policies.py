@@ -17,7 +17,7 @@ _FLAGS: Final = (
     "mutating", "shell", "polling", "observes", "stable", "sends", "acknowledges", "ignored", "wrapper",
 )  # fmt: skip
 _LISTS: Final = ("volatile", "edits_by")
-_WORD_FLAGS: Final = ("mutating", "shell", "polling", "observes", "stable", "sends", "ignored")
+_WORD_FLAGS: Final = ("mutating", "rewrites", "shell", "polling", "by_hand", "observes", "stable", "sends", "ignored")
 _WORD_LISTS: Final = ("reading", "edits_by", "shell_reads")
 _TEXTS: Final = (
     "waiting",
@@ -64,6 +64,10 @@ class ToolPolicy(NamedTuple):
     """Fields of the result (JSON key or XML tag) that differ between equal results."""
     edits_by: tuple[str, ...] = ()
     """A tool of several commands changes the world where its `command`, `action` or `method` is one of these."""
+    rewrites: bool = False
+    """It edits text, and what it writes stands in its arguments: the same again is no progress, whatever it answers."""
+    by_hand: bool = False
+    """A click, a key or a turn of the wheel: repeated on purpose, and nothing waits for it."""
     guessed: bool = False
     """Nobody named it: what it is stands in the words of its name, and in its arguments."""
 
@@ -104,6 +108,7 @@ class ToolPolicies:
         server = {w.lower() for w in _WORDS.findall(tool_name.rsplit("__", 1)[0])}
         has = {flag: not words.isdisjoint(self.words.get(flag, frozenset())) for flag in _WORD_FLAGS}
         has["ignored"] |= not server.isdisjoint(self.words.get("ignored", frozenset()))
+        has["polling"] |= has["by_hand"]
         has["observes"] |= has["polling"]
         if own and own[0].lower() in self.words.get("reading", frozenset()):
             has["mutating"] = has["sends"] = False  # `get_commit` commits nothing
@@ -111,6 +116,7 @@ class ToolPolicies:
         return ToolPolicy(
             mutating=has["mutating"], shell=has["shell"], polling=has["polling"], observes=has["observes"],
             stable=has["stable"], sends=has["sends"], ignored=has["ignored"],
+            rewrites=has["mutating"] and has["rewrites"], by_hand=has["by_hand"],
             edits_by=tuple(sorted(self.words.get("edits_by", ()))), guessed=True,
         )  # fmt: skip
 
@@ -246,8 +252,10 @@ def _add_tool(policies: ToolPolicies, entry: Any, where: str) -> None:
             values[key] = _strings(value, f"{where}.{key}")
         elif key not in {"names", "agent"}:
             raise RuleError(f"{where}.{key}: not a key of a tool policy")
+    policy = ToolPolicy(**values)
+    rewrites = (policy.mutating and policy.acknowledges) or bool(policy.edits_by and not policy.observes)
     for name in names:
-        policies.tools[name.lower()] = ToolPolicy(**values)
+        policies.tools[name.lower()] = policy._replace(rewrites=rewrites)
 
 
 def _section(table: Mapping[str, Any], name: str, keys: Iterable[str], file: str) -> Iterable[tuple[str, list[str]]]:

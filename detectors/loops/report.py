@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from detectors.loops.calls import ARGUMENTS, HOOK, MERGED, SIZE, SIZE_RANK, Call, quoted
+from detectors.loops.calls import ARGUMENTS, HOOK, MERGED, REWRITTEN, SIZE, SIZE_RANK, Call, quoted
 from detectors.loops.ladder import WATCHES
 from detectors.loops.loop import AGENT, ERROR, FAILING, RESULT, Loop
 from detectors.loops.texts import Said
@@ -147,6 +147,8 @@ def _listed(tools: list[str]) -> str:
 def _end(loop: Loop, result: str) -> str:
     if loop.failed:
         return f"and failed the same way each time{result}"
+    if not loop.several and loop.last_call.result_key == REWRITTEN:
+        return f"and wrote the same each time{result}"
     if loop.level >= ARGUMENTS and loop.confidence <= SIZE_RANK:
         return "and gave results of the same size each time; their text is not in the telemetry"
     if loop.level >= ARGUMENTS:

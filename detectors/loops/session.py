@@ -116,6 +116,8 @@ class Session:
             return False
         if loop.pattern == CYCLE:
             if _basis(loop).scattered:
+                if loop.hidden and lane.may_have_edited(loop.last_ordinal, step.ordinal):
+                    return False
                 return step.ordinal - loop.last_ordinal <= self.parameters.window_calls
             return lane.runs[loop.period - 1] >= loop.period
         if loop.pattern == RESULT and step.call.flags & BRIEF:

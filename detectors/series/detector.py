@@ -14,7 +14,7 @@ from detectors.series.judge import Judge, is_busy
 from detectors.series.measures import Measure
 from detectors.series.parameters import SeriesParameters
 from detectors.series.state import MAX_OPEN_SLOTS, MINUTE_S, SeriesState, minute_of
-from detectors.series.totals import MAX_TEXT, Totals, counted_as, merge_versions
+from detectors.series.totals import MAX_COUNT, MAX_TEXT, Totals, counted_as, merge_versions
 from schemas.facts import SLOT_S, Slice
 from schemas.finding import Finding, Kind
 
@@ -61,21 +61,23 @@ class SeriesDetector:
             return Step(state)
         minute = _minute(event.minute_unix_s)
         state.series = [part[:MAX_TEXT] for part in event.series]
+        slot = minute + _second(event.second)
+        if state.frontier >= 0:
+            state.lateness.note(state.frontier - slot - SLOT_S, max(0, min(part.count, MAX_COUNT)))
         if minute <= state.closed_to and not self._begins_again(state, minute):
             return Step(state)
         state.late = 0
-        slot = minute + _second(event.second)
         versions = state.slots.setdefault(slot, {})
         version = counted_as(versions, event.service_version[:MAX_TEXT])
         versions.setdefault(version, Totals()).add_slice(part)
         state.frontier = max(state.frontier, slot)
-        grace = MINUTE_S * -(-self._parameters.grace_s // MINUTE_S)
+        grace = MINUTE_S * -(-self._grace_s(state) // MINUTE_S)
         return Step(state, self._close(state, state.frontier - SLOT_S - grace))
 
     def advance(self, state: SeriesState, watermark_unix_nano: int) -> Step[SeriesState]:
         """Judge the minutes that are over, and close a finding on which nothing more came."""
         now = max(-1, min(watermark_unix_nano // SECOND_NS, MAX_MINUTE_S))
-        found = self._close(state, now - SLOT_S - self._parameters.grace_s)
+        found = self._close(state, now - SLOT_S - self._grace_s(state))
         return Step(state, found + self._judge.silence(state, now))
 
     def due(self, state: SeriesState) -> int | None:
@@ -93,7 +95,8 @@ class SeriesDetector:
                 for slot, versions in state.slots.items()
                 if is_busy(versions) and self._judge.is_raised(state, versions)
             ]
-        wanted = [time + self._parameters.grace_s for time in times]
+        grace_s = self._grace_s(state)
+        wanted = [time + grace_s for time in times]
         if alert is not None:
             wanted.append(alert.last + MINUTE_S * self._parameters.quiet_minutes)
         return min(wanted) * SECOND_NS if wanted else None
@@ -116,6 +119,10 @@ class SeriesDetector:
     def decode(self, data: bytes) -> SeriesState:
         """The inverse of `encode`."""
         return SeriesState.decode(data)
+
+    def _grace_s(self, state: SeriesState) -> int:
+        """How long a minute, or a slot of it, is waited for when it is over."""
+        return self._parameters.grace_s + state.lateness.wait_s
 
     def _begins_again(self, state: SeriesState, minute: int) -> bool:
         """Whether so many slices are late that the frontier must have been wrong; it is set back then."""

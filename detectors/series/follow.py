@@ -15,7 +15,9 @@ from detectors.series.totals import Totals, distinct
 from schemas.finding import ESCALATED, LASTING, NEW_NORMAL, QUIET, RECOVERED, VERSION_GONE, Finding, Status
 
 MINUTE_S: Final = 60
-STALE_VERSION_MINUTES: Final = 30
+STALE_VERSION_S: Final = 1_800
+STALE_VERSION_GAPS: Final = 10
+"""Or for so many times as long as usually lies between two observations of it."""
 
 
 class Follow:
@@ -38,7 +40,7 @@ class Follow:
         minute, seen = seen_in
         if alert.scoped:
             if alert.scope not in versions:
-                stale = minute + MINUTE_S - alert.last >= MINUTE_S * STALE_VERSION_MINUTES
+                stale = minute + MINUTE_S - alert.last >= _stale_s(alert)
                 return (self._resolve(state, alert, minute, VERSION_GONE),) if stale else ()
             minutes, seen = seen.minutes, Totals()
             seen.add(versions[alert.scope])
@@ -134,3 +136,9 @@ class Follow:
         state.baseline.season.hours.clear()
         state.frame, state.absorbed = None, 0.0
         return told
+
+
+def _stale_s(alert: Alert) -> float:
+    """Without an observation for so long the version that a finding is about is gone."""
+    gap_s = (alert.last - alert.since) / max(1, alert.after.count)
+    return max(STALE_VERSION_S, STALE_VERSION_GAPS * gap_s)

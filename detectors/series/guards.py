@@ -84,6 +84,10 @@ def seasonal(measure: Measure, parameters: SeriesParameters, baseline: Baseline,
     spread = _spread(baseline) * math.sqrt(suspected.phi)
     day = baseline.season.yesterdays(suspected.since, suspected.until)
     week = baseline.season.last_week(suspected.since, suspected.until)
+    if day is not None and week is None:  # yesterday may have been a Sunday
+        highest = baseline.season.highest(suspected.since, suspected.until) or day
+        if highest.location - day.location > DOUBT * spread * math.sqrt(1 / highest.n + 1 / day.n):
+            day = highest
     if day is None and week is None:
         return total / n < _slope_reaches(parameters, baseline, suspected, (n, spread, least))
     if week is not None and total / n - week.location < least:

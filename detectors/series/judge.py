@@ -26,7 +26,7 @@ WATCH_WEIGHT: Final = 2
 WATCH_FACTOR: Final = 10
 """Or for so many times as long as an open finding may last: a quiet series needs days for a small change."""
 SWIFT: Final = 2.0
-"""So many times the evidence that is wanted, and half the minutes are enough."""
+"""So many times the evidence that is wanted, and half the minutes and observations are enough."""
 EARLY: Final = 1.25
 """The same where a minute is looked at before it is over: looks are four times as many."""
 LASTING_S: Final = 2 * SLOT_S
@@ -316,12 +316,15 @@ class Judge:
     def _is_enough(self, state: SeriesState, now: Moment, change: Change, effect: Effect) -> bool:
         wanted = self._parameters
         evidence, minutes = wanted.evidence * (EARLY if now.early else 1), wanted.min_observed_minutes
-        if now.early or change.evidence >= SWIFT * evidence:
+        observed, swift = wanted.min_observed, change.evidence >= SWIFT * evidence
+        if swift:
+            observed = -(-observed // 2)
+        if swift or now.early:
             minutes = -(-minutes // 2)
         return (
             change.evidence >= evidence
             and effect.worth_telling
-            and change.after.count >= wanted.min_observed
+            and change.after.count >= observed
             and max(1, change.after.minutes) >= minutes
             and now.end - change.since >= LASTING_S
             and self._lasts(state, now, change)

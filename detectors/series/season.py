@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 HOUR_S: Final = 3600
+MINUTE_S: Final = 60
 DAY_HOURS: Final = 24
 WEEK_HOURS: Final = 7 * DAY_HOURS
 MAX_HOURS: Final = 8 * DAY_HOURS
@@ -52,27 +53,38 @@ class Season:
         """The same hours of the nearest of the six days before; None where there is not enough of them."""
         return self._pooled(since, until, [DAY_HOURS * day for day in range(1, 7)])
 
+    def highest(self, since: int, until: int) -> Expectation | None:
+        """The same hours of that one of the six days before at which they were highest."""
+        days = [self._pooled(since, until, [DAY_HOURS * day]) for day in range(1, 7)]
+        return max((day for day in days if day is not None), key=lambda day: day.location, default=None)
+
     def last_week(self, since: int, until: int) -> Expectation | None:
         """The same hours a week before."""
         return self._pooled(since, until, [WEEK_HOURS])
 
     def _pooled(self, since: int, until: int, lags: Iterable[int]) -> Expectation | None:
-        n = total = age = 0.0
+        """Each hour counts by how much of it the window covers: what begins at four is no measure of a window to four.
+
+        Whether there is enough is said by whole hours: of the first minutes of one little would be left.
+        """
+        known = weight = total = age = 0.0
         covered: set[int] = set()
         hours = _hours(since, until)
+        shares = {hour: _overlap(hour, since, until + MINUTE_S) for hour in hours}
         for lag in lags:
-            if n >= ENOUGH and len(covered) == len(hours):
+            if known >= ENOUGH and len(covered) == len(hours):
                 break
             for hour in hours:
-                known = self.hours.get(hour - lag)
+                n, located = self.hours.get(hour - lag, (0, 0.0))
                 # what is itself under suspicion is no measure
-                if known is not None and known[0] > 0 and hour - lag < since // HOUR_S:
-                    n += known[0]
-                    total += known[1]
-                    age += known[0] * lag / DAY_HOURS
+                if n > 0 and hour - lag < since // HOUR_S:
+                    known += n
+                    weight += n * shares[hour]
+                    total += located * shares[hour]
+                    age += n * shares[hour] * lag / DAY_HOURS
                     covered.add(hour)
-        enough = n >= MIN_OBSERVATIONS and len(covered) >= MIN_COVERED * len(hours)
-        return Expectation(int(n), total / n, age / n) if enough else None
+        enough = known >= MIN_OBSERVATIONS and len(covered) >= MIN_COVERED * len(hours)
+        return Expectation(int(known), total / weight, age / weight) if enough else None
 
     def trend(self, before: int) -> tuple[float, float]:
         """Slope of the last hours, per hour, and its error per unit of an observation's spread (inf: not known)."""
@@ -97,6 +109,11 @@ class Season:
         one = Season()
         one.hours = {hour: [n, total] for hour, n, total in fields}
         return one
+
+
+def _overlap(hour: int, since: int, end: int) -> float:
+    """Which part of an hour lies in a window, more than none."""
+    return max(1, min(end, (hour + 1) * HOUR_S) - max(since, hour * HOUR_S)) / HOUR_S
 
 
 def _hours(since: int, until: int) -> range:

@@ -9,6 +9,7 @@ import orjson
 from detectors.series.baseline import Baseline
 from detectors.series.dispersion import Dispersion
 from detectors.series.evidence import Cusum, Frame
+from detectors.series.lateness import Lateness
 from detectors.series.totals import Totals
 
 MINUTE_S: Final = 60
@@ -138,7 +139,7 @@ class SeriesState:
 
     __slots__ = (
         "absorbed", "alert", "baseline", "closed_to", "counted", "cusum", "dispersion", "frame", "frontier", "held",
-        "late", "parts", "series", "slots", "streams",
+        "late", "lateness", "parts", "series", "slots", "streams",
     )  # fmt: skip
 
     def __init__(self, tilts: int) -> None:
@@ -155,6 +156,7 @@ class SeriesState:
         """Minutes up to here were judged."""
         self.late = 0
         """Slices in a row that came for a minute already judged."""
+        self.lateness = Lateness()
         self.baseline = Baseline()
         self.absorbed = 0.0
         """Observations taken into the past since `frame` was made."""
@@ -178,7 +180,7 @@ class SeriesState:
                 self.baseline.as_list(), self.absorbed, list(self.frame) if self.frame else None,
                 self.dispersion.as_list(), self.cusum.as_list(), [c.as_list() for c in self.held],
                 [[v, s.as_list()] for v, s in self.streams.items()], self.alert.as_list() if self.alert else None,
-                _slots_as_list(self.parts), self.counted,
+                _slots_as_list(self.parts), self.counted, self.lateness.as_list(),
             ]
         )  # fmt: skip
 
@@ -200,6 +202,7 @@ class SeriesState:
         state.alert = Alert.of_list(alert) if alert else None
         if newer:
             state.parts, state.counted = _slots_of_list(newer[0]), newer[1]
+            state.lateness = Lateness.of_list(newer[2]) if len(newer) > 2 else Lateness()
         elif state.alert is not None:  # an older version told the starts of minutes here
             state.alert.last += MINUTE_S
             state.alert.detected += MINUTE_S

@@ -161,6 +161,34 @@ def waiting_for_ever(rng: Rng) -> Script:
     return Script("waiting that never ends", True, tuple(rounds), _calls(before) + 9)
 
 
+def complaints(rng: Rng) -> Script:
+    """Words that are no command: the shell complains alike each time, and no status says that it failed."""
+    said = "/bin/bash: line 2: unexpected EOF while looking for matching `\"'"
+    return _loop(rng, "the shell's complaint, no status", lambda _: [(shell(f'Let us see "{text(rng, 4)}', said),)])
+
+
+def growing_file(rng: Rng) -> Script:
+    """The same lines put into a file again: the answer shows the file, which grows."""
+    lines = [f"{rng.choice(WORDS)} = {text(rng, 1)}" for _ in range(4)]
+    change = {"path": f"src/{text(rng, 1)}.py", "replacement_text": "\n".join(lines)}
+
+    def passes(number: int) -> Rounds:
+        shown = "\n".join(f"{at}: {line}" for at, line in enumerate(lines, 1))
+        return [(Did("edit_file", change, f"[{change['path']}, {90 + 4 * number} lines]\n{shown}"),)]
+
+    return _loop(rng, "the same text written again", passes)
+
+
+def missing_table(rng: Rng) -> Script:
+    """One table that is not there, asked in other words each time."""
+    table = text(rng, 1)
+    return _loop(
+        rng,
+        "what is missing, asked in other words",
+        lambda _: [(Did("sql", {"query": f"{text(rng, 2)} of {table}"}, error=f"Table '{table}' doesn't exist"),)],
+    )
+
+
 # Look-alikes.
 
 
@@ -282,11 +310,21 @@ def no_match(rng: Rng) -> Script:
     return _healthy("searches without a match", rounds)
 
 
+def written_by_shell(rng: Rng) -> Script:
+    """A file written anew by a command line, and the same failing run after each: no status says that it failed."""
+    run = shell("python repro.py", text(rng, 40) + "\nstill wrong")
+    rounds: Rounds = []
+    for _ in range(rng.randrange(6, 18)):
+        script = f"cat > src/a.py <<'EOF'\n{text(rng, rng.randrange(5, 60))}\nEOF"
+        rounds += [(shell(script, ""),), (run,)]
+    return _healthy("files written by the shell and run", rounds)
+
+
 LOOPS: Final = (
     same_failure, same_success, same_command, cycle, fan_out_again, scattered, same_error, across_traces,
-    beside_a_subagent, same_write, waiting_for_ever,
+    beside_a_subagent, same_write, waiting_for_ever, complaints, growing_file, missing_table,
 )  # fmt: skip
 LOOK_ALIKES: Final = (
     healthy_work, many_files, edit_and_run, changing_poll, counting_poll, pending_poll, paging, fan_out, changed_retry,
-    read_after_edit, acknowledged, prompted, asks_telltale, two_passes, no_match,
+    read_after_edit, acknowledged, prompted, asks_telltale, two_passes, no_match, written_by_shell,
 )  # fmt: skip
