@@ -31,7 +31,7 @@ class Lateness:
 
     def note(self, late_s: int, observations: int) -> None:
         """So many came so long after the latest slice."""
-        if late_s <= 0 and not self.wait_s:  # nearly always
+        if late_s <= 0 and not any(self._counts[1:]):  # nearly always
             self._counts[0] = min(MEMORY, self._counts[0] + observations)
             return
         fresh = min(MEMORY, observations)

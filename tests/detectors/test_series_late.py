@@ -43,6 +43,17 @@ def test_a_few_that_were_late_are_forgotten() -> None:
     assert lateness.wait_s == 0
 
 
+def test_one_that_is_late_now_and_then_never_adds_up() -> None:
+    lateness = Lateness()
+    waits = set()
+    for _ in range(100):
+        lateness.note(200, 1)
+        waits.add(lateness.wait_s)
+        for _ in range(50):
+            lateness.note(0, 20)
+    assert waits == {0}
+
+
 @pytest.mark.parametrize("observed", [0, 1, MEMORY, 10**12])
 def test_any_number_may_be_late(observed: int) -> None:
     lateness = Lateness()
